@@ -1,0 +1,24 @@
+"""idcgan: incremental DCGAN, a generative adversarial network that learns chest films at 64 x 64 and grows to 2048 x 2048.
+
+What notebooks import is named here and loaded when first asked for: the workers that build a pyramid start without torch.
+"""
+
+from importlib import import_module
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "PRESETS": "config", "RunConfig": "config", "preset": "config",
+    "InputError": "errors", "WorkError": "errors",
+    "Pyramid": "pyramid", "MixedBatches": "batches",
+    "Generator": "networks", "Discriminator": "networks", "grow": "networks", "check_dcgan_rules": "rules",
+    "RunFolder": "records", "train": "training", "resume": "training",
+    "load_generator": "sampling", "sample": "sampling",
+}  # fmt: skip
+__all__ = list(_HOME)
+
+
+def __getattr__(name: str):
+    if name not in _HOME:
+        raise AttributeError(f"module 'idcgan' has no attribute {name!r}")
+    return getattr(import_module(f".{_HOME[name]}", __name__), name)

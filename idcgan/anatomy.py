@@ -1,0 +1,481 @@
+"""The parts of a chest as log-attenuation, painted on any grid: `phantom.py` decides how much, this module draws.
+
+Coordinates are fractions of the film's side: x runs from -0.5 to 0.5 with 0 on the spine, y from 0 (top) to 1. Outlines are
+tables of one variable (half a width at each y, the diaphragm's height at each x), so that a lung costs three look-ups per pixel.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from .phantom import Factors, Finding
+
+# Outlines are sampled more finely than the pixels at 2048, so the nearest entry is good enough.
+_ENTRIES, _FIRST, _SPAN = 6144, -0.6, 2.0
+_AT = (_FIRST + _SPAN * np.arange(_ENTRIES) / _ENTRIES).astype(np.float32)
+
+
+def edge(distance: np.ndarray, width: float) -> np.ndarray:
+    """Soft step: 0 outside (distance < 0), 1 inside, 0.5 on the outline; `width` in the unit of `distance`."""
+    step = distance * np.float32(1 / (3 * width))
+    step += np.float32(0.5)
+    np.clip(step, np.float32(0), np.float32(1), out=step)
+    soft = step * np.float32(-2)  # in place from here: fresh memory costs more than the arithmetic
+    soft += np.float32(3)
+    soft *= step
+    soft *= step
+    return soft
+
+
+def curve(points: list[tuple[float, float]], smooth: float = 0.03) -> np.ndarray:
+    """Table of a smooth curve through about the (position, value) points; corners are rounded over `smooth`."""
+    position, value = zip(*points, strict=True)
+    table = np.interp(_AT, position, value)
+    half = max(1, int(smooth / _SPAN * _ENTRIES / 2))
+    for _ in range(2):  # twice a moving average: a triangle, so that slopes are continuous
+        total = np.cumsum(np.pad(table, (half + 1, half), mode="edge"))
+        table = (total[2 * half + 1 :] - total[: -2 * half - 1]) / (2 * half + 1)
+    return table.astype(np.float32)
+
+
+def entry(position: np.ndarray | float) -> np.ndarray:
+    """Index into a curve's table of each position."""
+    place = np.asarray(position, np.float32) - np.float32(_FIRST)
+    place *= np.float32(_ENTRIES / _SPAN)
+    return np.clip(place, np.float32(0), np.float32(_ENTRIES - 1)).astype(np.int32)
+
+
+class Grid:
+    """Pixel centres of a film turned by `rotation` degrees (clockwise as displayed), in the patient's coordinates."""
+
+    def __init__(self, resolution: int, rotation: float, centre: float):
+        self.resolution, self.pixel = resolution, 1 / resolution
+        self.cos, self.sin = float(np.cos(np.radians(rotation))), float(np.sin(np.radians(rotation)))
+        self.centre = centre
+        along = (np.arange(resolution, dtype=np.float32) + 0.5) / resolution - 0.5
+        c, s = np.float32(self.cos), np.float32(self.sin)
+        self.x = (along * c)[None, :] + (along * s - np.float32(centre))[:, None]
+        self.y = (along * -s)[None, :] + (along * c + np.float32(0.5))[:, None]
+
+    def on_film(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The patient's (x, y) as (column, row) fractions of the displayed film, 0 to 1."""
+        x, y = np.asarray(x) + self.centre, np.asarray(y) - 0.5
+        return self.cos * x - self.sin * y + 0.5, self.sin * x + self.cos * y + 0.5
+
+    def in_patient(self, column: float, row: float) -> tuple[float, float]:
+        """The inverse of `on_film`."""
+        column, row = column - 0.5, row - 0.5
+        return self.cos * column + self.sin * row - self.centre, self.cos * row - self.sin * column + 0.5
+
+    def window(self, x0: float, x1: float, y0: float, y1: float) -> tuple[slice, slice]:
+        """The smallest block of pixels that holds the patient's box; parts are painted only where they are."""
+        size, c, n = self.resolution, self.cos, self.sin
+        x0, x1, y0, y1 = x0 + self.centre, x1 + self.centre, y0 - 0.5, y1 - 0.5
+        columns = (c * x0 - n * y0, c * x1 - n * y0, c * x0 - n * y1, c * x1 - n * y1)
+        rows = (n * x0 + c * y0, n * x1 + c * y0, n * x0 + c * y1, n * x1 + c * y1)
+        left, right = (max(0, min(size, int((v + 0.5) * size))) for v in (min(columns), max(columns) + 1 / size))
+        upper, lower = (max(0, min(size, int((v + 0.5) * size))) for v in (min(rows), max(rows) + 1 / size))
+        return slice(upper, lower), slice(left, right)
+
+
+def outlines(f: Factors) -> dict[str, np.ndarray]:
+    """Curves of a patient. "wall" and "middle" have a row per side (0 the viewer's left, 1 the viewer's right)."""
+    top, height, half = f.lung_top, f.lung_height, f.thorax_width / 2
+    right, left = 0.31 * f.heart_width, 0.69 * f.heart_width  # of the patient: the apex lies on the viewer's right
+
+    def down(points: list[tuple[float, float]], scale: float = 1.0, smooth: float = 0.03) -> np.ndarray:
+        return curve([(top + height * s, scale * value) for s, value in points], smooth)
+
+    wall = [(-0.06, 0.12), (-0.035, 0.28), (-0.01, 0.42), (0.03, 0.53), (0.09, 0.645), (0.18, 0.765), (0.3, 0.86), (0.45, 0.93),
+            (0.7, 0.985), (0.95, 1.0), (1.25, 0.98)]  # fmt: skip
+    m = f.mediastinum
+    vessels = [(-0.06, 0.12), (-0.03, 0.085), (0, 0.068), (0.05, 0.055 * m), (0.12, 0.05 * m)]
+    knob = f.aortic_knob
+    left_border = [*vessels, (0.18, 0.05 * m), (0.215, 0.052 * m + 0.6 * knob), (0.26, 0.052 * m + knob),
+                   (0.30, 0.052 * m + 0.7 * knob), (0.335, 0.053 * m), (0.38, 0.06 * m), (0.44, max(0.068 * m, 0.32 * left)),
+                   (0.50, max(0.074 * m, 0.40 * left)), (0.58, 0.50 * left),
+                   (0.68, 0.70 * left), (0.77, 0.86 * left), (0.86, 0.95 * left), (0.94, left), (1.02, left),
+                   (1.10, 0.92 * left), (1.2, 0.65 * left)]  # fmt: skip
+    right_border = [*vessels, (0.3, 0.048 * m), (0.42, 0.054 * m), (0.52, max(0.058, 0.66 * right)), (0.62, 0.9 * right),
+                    (0.72, right), (0.84, right), (0.95, 0.9 * right), (1.1, 0.7 * right)]  # fmt: skip
+    dome, low = top + height, top + height + f.dome_difference
+    deep = f.sulcus_depth
+    diaphragm = curve(
+        [(-1.04 * half, dome + deep), (-0.93 * half, dome + 0.56 * deep), (-0.78 * half, dome + 0.2 * deep),
+         (-0.6 * half, dome), (-0.4 * half, dome), (-0.22 * half, dome + 0.035), (0, dome + 0.06),
+         (0.3 * half, low + 0.025), (0.45 * half, low), (0.62 * half, low), (0.79 * half, low + 0.22 * deep),
+         (0.93 * half, low + 0.6 * deep), (1.04 * half, low + deep)], 0.05)  # fmt: skip
+    wide = f.body_width
+    pit = top + 0.30  # armpit
+    body = curve([(top - 0.22, 0.14), (top - 0.11, 0.125), (top - 0.07, 0.14), (top - 0.045, 0.20), (top - 0.02, 0.32),
+                  (top + 0.01, 0.44), (top + 0.06, 0.53), (top + 0.12, 0.58), (pit - 0.08, 0.60), (pit - 0.02, 1.12 * wide),
+                  (pit + 0.05, 0.99 * wide), (pit + 0.2, 0.97 * wide), (0.9, wide), (1.1, 1.03 * wide)], 0.05)  # fmt: skip
+    arm = curve([(pit - 0.2, 1.05 * wide + 0.3), (pit - 0.1, 1.05 * wide), (pit, 1.02 * wide),
+                 (1.2, 1.02 * wide + f.arm_gap)], 0.04)  # fmt: skip
+    thick = curve([(-0.1, 0.75), (top - 0.08, 0.95), (top + 0.08, 1.5), (top + 0.35, 1.72), (dome - 0.05, 1.95),
+                   (dome + 0.2, 2.45), (1.1, 2.6)], 0.12)  # fmt: skip
+    return {
+        "wall": np.stack([down(wall, half, 0.035), down(wall, 0.985 * half, 0.035)]),
+        "middle": np.stack([down(right_border), down(left_border, 1.0, 0.022)]),
+        "diaphragm": diaphragm,
+        "body": body,
+        "arm": arm,
+        "thick": thick,
+    }
+
+
+def slant(table: np.ndarray) -> np.ndarray:
+    """Cosine that turns the distance along one axis into the distance from the curve."""
+    slope = np.gradient(table, _SPAN / _ENTRIES, axis=-1)
+    return (1 / np.sqrt(1 + slope**2)).astype(np.float32)
+
+
+def cloud(resolution: int, cells: int, rng: np.random.Generator) -> np.ndarray:
+    """Smooth random field of about unit variance, `cells` blobs across; the same field at every resolution."""
+    lattice = rng.standard_normal((cells + 3, cells + 3), np.float32)
+    if cells > resolution / 2:  # finer than the pixels: it averages out
+        return np.zeros((resolution, resolution), np.float32)
+    position = (np.arange(resolution, dtype=np.float32) + 0.5) * np.float32(cells / resolution) + 1
+    first = position.astype(np.int32)
+    t = position - first
+    spline = (
+        (1 - t) ** 3,
+        4 + (3 * t - 6) * t * t,
+        1 + ((3 - 3 * t) * t + 3) * t,
+        t * t * t,
+    )  # cubic B-spline, times 6
+    weights = np.zeros((resolution, cells + 3), np.float32)
+    for step, weight in enumerate(spline):
+        weights[np.arange(resolution), first - 1 + step] = weight / 6
+    return weights @ lattice @ weights.T * np.float32(2.1)
+
+
+def strokes(out: np.ndarray, grid: Grid, parts: np.ndarray) -> None:
+    """Soft strokes with a Gaussian profile, rows of (x0, y0, x1, y1, width, peak), into `out` by the larger value at each pixel.
+
+    Adding would make joints shine. Strokes of like size are painted together: a loop would cost more than the pixels.
+    """
+    size = grid.resolution
+    ends = [(size * v).astype(np.float32) for at in (0, 2) for v in grid.on_film(parts[:, at], parts[:, at + 1])]
+    width = np.maximum(parts[:, 4] * size, 0.6)  # thinner than a pixel: as wide as a pixel and fainter
+    peak = parts[:, 5] * parts[:, 4] * size / width
+    order = np.argsort(np.abs(ends[0] - ends[2]) + np.abs(ends[1] - ends[3]) + 4 * width)
+    flat, start = out.reshape(-1), 0
+    while start < len(order):
+        few = order[start : start + max(1, int(24 * (256 / size) ** 1.2))] if size > 64 else order[start:]
+        start += len(few)
+        x0, y0, x1, y1, w, top = (v[few].astype(np.float32)[:, None, None] for v in (*ends, width, peak))
+        left, upper = np.floor(np.minimum(x0, x1) - 2.2 * w), np.floor(np.minimum(y0, y1) - 2.2 * w)
+        wide, high = (np.abs(a - b) + 4.4 * w for a, b in ((x0, x1), (y0, y1)))
+        columns = left + np.arange(int(wide.max()) + 2, dtype=np.float32)[None, None, :]
+        rows = upper + np.arange(int(high.max()) + 2, dtype=np.float32)[None, :, None]
+        x, y, dx, dy = columns + 0.5 - x0, rows + 0.5 - y0, x1 - x0, y1 - y0
+        scale = 1 / (dx * dx + dy * dy + np.float32(1e-6))
+        along = x * (dx * scale) + y * (dy * scale)
+        np.minimum(np.maximum(along, 0, out=along), 1, out=along)
+        far = np.square(x - along * dx)
+        far += np.square(y - along * dy)
+        far *= -1 / (w * w)
+        value = np.exp(far, out=far)
+        value *= top * ((columns >= 0) & (columns < size)) * ((rows >= 0) & (rows < size))
+        where = np.clip(rows, 0, size - 1).astype(np.int64) * size + np.clip(columns, 0, size - 1).astype(np.int64)
+        np.maximum.at(flat, where.ravel(), value.ravel())
+
+
+def branches(f: Factors, rng: np.random.Generator) -> np.ndarray:
+    """Vessels of both lungs as strokes: thick at the hila, forking and thinning outwards, one generation after the other."""
+    angles = np.array([-72, -42, -8, 22, 48, 66, 80] * 2)  # degrees below the horizontal, outwards
+    side = np.repeat([-1.0, 1.0], len(angles) // 2)
+    turn = np.radians(angles + rng.uniform(-10, 10, len(angles)))
+    x = np.where(side > 0, 0.080, -0.070)
+    y = (
+        f.lung_top
+        + f.lung_height * np.where(side > 0, 0.43, 0.46)
+        + rng.uniform(-0.025, 0.025, len(angles))
+        + 0.045 * np.sin(turn)
+    )
+    width = rng.uniform(0.006, 0.0095, len(angles))
+    hilum = np.stack([x, y, x + 0.018 * side, y + 0.02 * np.sin(turn), 2.2 * width, np.full(len(x), 0.5)], 1)
+    parts = [hilum]
+    for _ in range(10):
+        draw = rng.random((6, len(x)))
+        length = 0.02 + 0.018 * draw[0]
+        x1, y1 = x + side * length * np.cos(turn), y + length * np.sin(turn)
+        parts.append(np.stack([x, y, x1, y1, width, np.minimum(1, width / 0.0085)], 1))
+        fork = np.flatnonzero(draw[3] < 0.45)
+        aside = np.where(draw[4] < 0.5, -1, 1) * (0.45 + 0.5 * draw[5])
+        turn = np.concatenate([turn + 0.7 * (draw[1] - 0.5), (turn + aside)[fork]])
+        width = np.concatenate([width * (0.74 + 0.14 * draw[2]), (width * (0.55 + 0.15 * draw[2]))[fork]])
+        keep = width > 0.0014
+        x, y, side, turn, width = (
+            v[keep]
+            for v in (np.append(x1, x1[fork]), np.append(y1, y1[fork]), np.append(side, side[fork]), turn, width)
+        )
+    return np.concatenate(parts)
+
+
+def add_ribs(out: np.ndarray, grid: Grid, f: Factors, wall: np.ndarray) -> None:
+    """Each rib is a sheared half-ring: the upper arc runs from the spine outwards, the lower one comes back in front, fainter."""
+    spacing = f.lung_height / (f.rib_count - 0.5)
+    for number in range(f.rib_count + 2):
+        level = f.lung_top + 0.10 + spacing * number  # where the rib turns at the wall
+        for side in (0, 1):
+            outer = float(wall[side, entry(level)]) * 1.012 + 0.002
+            _rib(out, grid, f, level, outer, 2 * side - 1, number)
+
+
+def _rib(out: np.ndarray, grid: Grid, f: Factors, level: float, outer: float, sign: int, number: int) -> None:
+    inner = 0.03
+    across, slope = outer - inner, f.rib_slope * (0.6 + 0.55 * min(number, 6) / 6)
+    behind, front = 0.055 + 0.09 * across, 0.085 + 0.17 * across  # heights of the upper and the lower arc
+    half = 0.0095 if number else 0.0085
+    where = grid.window(
+        *sorted((sign * inner, sign * (outer + 2 * half))), level - behind - slope * across - 2 * half, level + front
+    )
+    x = grid.x[where] * np.float32(sign)
+    x -= np.float32(inner)
+    if not x.size:
+        return
+    y = grid.y[where] - np.float32(slope) * x
+    y -= np.float32(level - slope * across)
+    stretch = np.where(y > 0, np.float32(1 / front), np.float32(1 / behind))
+    ring = np.square(y * stretch)
+    ring += np.square(x * np.float32(1 / across))
+    near = np.abs(ring - 1) < 3 * half / behind  # the rest of the box is empty
+    x, y, stretch, ring = x[near], y[near], stretch[near], np.sqrt(ring[near])
+    u, v = x * np.float32(1 / across**2), y * stretch * stretch  # the ring's gradient, before the shear
+    distance = (ring - 1) * ring / (np.sqrt(np.square(u - v * np.float32(slope)) + v * v) + np.float32(1e-3))
+    ahead = y > 0
+    rel = np.abs(distance) / np.where(ahead, np.float32(1.25 * half), np.float32(half))
+    body = edge(1 - rel, max(0.22, 0.5 * grid.pixel / half))
+    body *= 0.62 + 0.38 * np.minimum(rel * rel, 1)  # a tube of cortical bone: brighter at its edges
+    forward = 0.5 * edge(x - np.float32(0.42 * across), 0.08 * across)  # cartilage near the breast bone does not show
+    body *= np.where(
+        ahead,
+        forward + (1 - forward) * np.maximum(1 - y * np.float32(6 / front), 0),
+        edge(x - np.float32(0.006), 0.008),
+    )
+    out[where][near] += body
+
+
+def attenuation(f: Factors, grid: Grid) -> np.ndarray:
+    """Log-attenuation of the patient on the grid, about 0 (air) to 3.5 (belly, lead)."""
+    lines = outlines(f)
+    rng = np.random.default_rng([f.grain, 2])
+    across, down, column = np.abs(grid.x), entry(grid.y), entry(grid.x)
+    sided = down + (grid.x > 0) * np.int32(lines["wall"].shape[1])  # the two rows of a table laid end to end
+
+    wall = lines["wall"].take(sided)
+    in_wall, in_lung = wall - across, across - lines["middle"].take(sided)  # distances, positive on the lung's side
+    in_wall *= slant(lines["wall"]).take(sided)
+    in_lung *= slant(lines["middle"]).take(sided)
+    below = grid.y - lines["diaphragm"].take(column)  # positive under the diaphragm
+    below *= slant(lines["diaphragm"]).take(column)
+
+    dense, trunk = _body(f, lines, across, down)
+    aerated = edge(in_wall, 0.007)
+    aerated *= edge(in_lung, 0.006)
+    above = edge(-below, 0.0045)
+    fluid = _fluid(f, grid, wall, across)
+    if fluid is not None:
+        above *= 1 - fluid
+    lungs = aerated * above
+    depth = np.minimum(in_wall, np.float32(1.3) * in_lung)
+    np.maximum(depth, 0, out=depth)
+    depth *= np.float32(-1 / 0.055)
+    air = 1 - 0.5 * np.exp(depth, out=depth)  # chords through the lung grow away from its outline
+    air *= lungs
+    air *= 1 - np.float32(f.lung_opacity) * (0.75 + 0.5 * grid.y)
+    dense *= 1 - np.float32(0.63) * air
+    dense -= 0.10 * aerated * edge(np.float32(0.07) - below, 0.05) * (1 - above)  # lung behind the domes
+
+    inner = np.minimum(in_lung, 0)
+    inner *= np.float32(1 / 0.06)
+    heart = 0.42 - 0.26 * np.exp(inner, out=inner)  # with the great vessels
+    heart *= edge(-in_lung, 0.006)
+    heart *= 1 - 0.85 * edge(below - np.float32(0.02), 0.02)  # under the domes the belly hides it
+    heart *= edge(grid.y - np.float32(f.lung_top - 0.02), 0.06)
+    dense += heart
+    dense += edge(below, 0.05) * trunk * np.float32(0.25)
+
+    mottle = [cloud(grid.resolution, cells, rng) for cells in (5, 14, 40, 110, 230)]
+    texture = np.zeros_like(dense)
+    strokes(texture, grid, branches(f, rng))
+    texture *= np.float32(0.36 * f.vessel_strength)
+    for field, amount in zip(mottle[1:], (0.025, 0.024, 0.022, 0.018), strict=True):
+        texture += np.float32(amount) * field
+    texture *= lungs
+    dense += texture
+    dense += 0.02 * mottle[0]
+
+    bones = np.zeros_like(dense)
+    add_ribs(bones, grid, f, lines["wall"])
+    bones *= np.float32(0.21 * f.rib_strength) * (0.4 + 0.6 * lungs)
+    dense += bones * trunk
+    _spine(dense, grid, f)
+    _shoulders(dense, grid, f)
+    _airway(dense, grid, f)
+    if f.breast:
+        _breasts(dense, grid, f, trunk)
+    if f.stomach_gas:
+        _stomach(dense, grid, f, below)
+    if f.findings:
+        inside = aerated * edge(0.01 - below, 0.01)
+        for finding in f.findings:
+            _opacity(dense, grid, finding, inside, mottle)
+    if f.marker:
+        _marker(dense, grid, f)
+    return dense
+
+
+def _body(
+    f: Factors, lines: dict[str, np.ndarray], across: np.ndarray, down: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Soft tissue as if there were no lungs, and the body's mask."""
+    skin = lines["body"].take(down)
+    skin -= across
+    skin *= slant(lines["body"]).take(down)
+    arm = across - lines["arm"].take(down)
+    np.minimum(arm, np.float32(0.14) - arm, out=arm)
+    np.maximum(skin, arm, out=skin)
+    trunk = edge(skin, 0.005)
+    np.maximum(skin, 0, out=skin)
+    skin *= np.float32(-1 / 0.03)
+    dense = 1 - 0.75 * np.exp(skin, out=skin)
+    dense *= (lines["thick"] * np.float32(f.body_thickness)).take(down)
+    dense *= trunk
+    return dense, trunk
+
+
+def _fluid(f: Factors, grid: Grid, wall: np.ndarray, across: np.ndarray) -> np.ndarray | None:
+    """Share of pleural fluid: level in the middle, climbing at the wall (the meniscus)."""
+    total = None
+    for finding in f.findings:
+        if finding.kind == "effusion":
+            x, y = grid.in_patient(finding.x, finding.y)
+            climb = np.clip(across / np.maximum(wall, np.float32(0.05)), 0, 1) ** 5
+            surface = np.float32(y + finding.size * 0.5) - np.float32(finding.size) * (0.55 + 0.45 * climb)
+            layer = (
+                edge(grid.y - surface, 0.010)
+                * edge(grid.x * np.float32(np.sign(x)), 0.02)
+                * np.float32(finding.strength)
+            )
+            total = layer if total is None else np.maximum(total, layer)
+    return total
+
+
+def _spine(dense: np.ndarray, grid: Grid, f: Factors) -> None:
+    where = grid.window(-0.08, 0.08, -0.2, 1.2)
+    x, y = grid.x[where], grid.y[where]
+    size = np.float32(0.052) + np.float32(0.022) * y  # vertebrae grow downwards
+    phase = np.log1p(np.float32(0.022 / 0.052) * y) * np.float32(2 * np.pi / 0.022)
+    beat = np.cos(phase)
+    body = edge(np.float32(0.55) * size - np.abs(x) - np.float32(0.002) * beat, 0.007)
+    strength = 0.12 + 0.14 * np.clip(y - np.float32(f.lung_top), 0, 1)
+    dense[where] += strength * body * (1 + 0.20 * edge(0.75 - np.abs(beat + 0.1), 0.2) - 0.22 * edge(-beat - 0.72, 0.1))
+    for side in (-1, 1):  # pedicles
+        u = (x - side * 0.42 * size) / (0.14 * size)
+        dense[where] += 0.05 * np.exp(-u * u) * np.clip(beat, 0, 1) ** 2
+    u = x / (0.10 * size)
+    dense[where] += 0.06 * np.exp(-u * u) * np.clip(-beat, 0, 1) ** 2  # spinous processes
+
+
+def _shoulders(dense: np.ndarray, grid: Grid, f: Factors) -> None:
+    """Clavicles, humeral heads with their shafts, and the blades' inner edges."""
+    top, half = f.lung_top, f.thorax_width / 2
+    for side in (-1, 1):
+        where = grid.window(*sorted((side * 0.02, side * 0.46)), top - 0.06, top + 0.14)
+        run = (grid.x[where] * np.float32(side) - np.float32(0.03)) * np.float32(
+            1 / 0.36
+        )  # 0 at the breast bone, 1 outside
+        line = top + 0.088 - 0.09 * run - 0.012 * np.sin(run * np.float32(2 * np.pi))
+        thick = 0.0105 + 0.006 * np.square(2 * run - 1)
+        rel = (grid.y[where] - line) / thick * 0.95
+        bone = edge(1 - np.abs(rel), 0.2) * (0.65 + 0.35 * np.minimum(rel * rel, 1))
+        dense[where] += 0.20 * bone * edge(run, 0.02) * edge(1 - run, 0.04)
+        hx, hy = side * (half + 0.105), top + 0.095
+        where = grid.window(*sorted((side * (half + 0.03), side * 0.75)), hy - 0.09, hy + 0.42)
+        x, y = (grid.x[where] - np.float32(hx)) * np.float32(side), grid.y[where] - np.float32(hy)
+        head = 0.050 - np.hypot(x, y)
+        shaft = 0.024 - np.abs(x - 0.012 - 0.16 * y) + 0 * y
+        shaft = np.minimum(shaft, y)
+        bone = edge(np.maximum(head, shaft), 0.005) * edge(0.34 - y, 0.03)
+        rim = bone * np.exp(-np.square(np.maximum(head, shaft) - 0.006) * np.float32(1 / 0.007**2))
+        dense[where] += 0.26 * bone + 0.10 * rim
+        where = grid.window(*sorted((side * (half - 0.08), side * (half + 0.14))), top + 0.02, top + 0.36)
+        x, y = grid.x[where] * np.float32(side) - np.float32(half), grid.y[where] - np.float32(top + 0.05)
+        inner = x + 0.045 - 0.05 * np.sin(np.clip(y, 0, 0.3) * 9)
+        blade = np.minimum(np.minimum(inner, y * 0.8 + 0.02), 0.085 - x - 0.37 * y)
+        dense[where] += 0.055 * edge(blade, 0.006) + 0.07 * np.exp(-np.square(blade * np.float32(1 / 0.006)))
+
+
+def _airway(dense: np.ndarray, grid: Grid, f: Factors) -> None:
+    fork = f.lung_top + 0.36 * f.lung_height
+    tree = np.array([(-0.002, -0.2, -0.004, fork, 0.0135, 1.0), (-0.004, fork, -0.05, fork + 0.075, 0.010, 0.7),
+                     (-0.002, fork, 0.06, fork + 0.06, 0.009, 0.65)])  # fmt: skip
+    where = grid.window(-0.1, 0.1, -0.2, fork + 0.12)
+    air = np.zeros_like(dense)
+    strokes(air, grid, tree)
+    dense[where] -= 0.26 * air[where]
+
+
+def _breasts(dense: np.ndarray, grid: Grid, f: Factors, trunk: np.ndarray) -> None:
+    half, level = f.thorax_width / 2, f.lung_top + 0.80 * f.lung_height
+    for side in (-1, 1):
+        middle, reach_x, reach_y = 0.66 * half, 0.62 * half, 0.17
+        where = grid.window(
+            *sorted((side * (middle - 1.1 * reach_x), side * (middle + 1.1 * reach_x))), level - 0.32, level + 0.2
+        )
+        x = (grid.x[where] * np.float32(side) - np.float32(middle)) * np.float32(1 / reach_x)
+        y = (grid.y[where] - np.float32(level)) * np.float32(1 / reach_y)
+        y *= np.where(y < 0, np.float32(0.6), np.float32(1))  # fades upwards, sharp fold below
+        inside = 1 - np.sqrt(x * x + y * y)
+        dense[where] += (
+            np.float32(0.34 * f.breast)
+            * trunk[where]
+            * edge(inside, 0.035)
+            * np.sqrt(np.clip(inside * 2.2 + 0.15, 0, 1))
+        )
+
+
+def _stomach(dense: np.ndarray, grid: Grid, f: Factors, below: np.ndarray) -> None:
+    cx, cy = 0.46 * f.thorax_width / 2, f.lung_top + f.lung_height + f.dome_difference + 0.055
+    where = grid.window(cx - 0.1, cx + 0.1, cy - 0.05, cy + 0.05)
+    x, y = (
+        (grid.x[where] - np.float32(cx)) * np.float32(1 / 0.075),
+        (grid.y[where] - np.float32(cy)) * np.float32(1 / 0.034),
+    )
+    bubble = (
+        edge(1 - np.sqrt(x * x + y * y), 0.12) * edge(0.55 - y, 0.1) * edge(below[where] - np.float32(0.008), 0.005)
+    )
+    dense[where] -= np.float32(0.55 * f.stomach_gas) * bubble
+
+
+def _opacity(dense: np.ndarray, grid: Grid, finding: Finding, inside: np.ndarray, mottle: list[np.ndarray]) -> None:
+    if finding.kind not in ("nodule", "consolidation"):
+        return
+    x, y = grid.in_patient(finding.x, finding.y)
+    reach = 1.8 * finding.size
+    where = grid.window(x - reach, x + reach, y - reach, y + reach)
+    far = np.hypot(grid.x[where] - np.float32(x), grid.y[where] - np.float32(y)) * np.float32(1 / finding.size)
+    if finding.kind == "nodule":
+        shape = edge(1 - far, 0.13) * np.sqrt(np.clip(1.15 - far * far, 0.15, 1))
+    else:
+        patchy = 0.30 * mottle[1][where] + 0.22 * mottle[2][where]
+        shape = edge(0.72 - far + 0.45 * patchy, 0.3) * np.clip(0.85 + 0.55 * patchy, 0.2, 1.3)
+    dense[where] += np.float32(finding.strength) * shape * inside[where]
+
+
+def _marker(dense: np.ndarray, grid: Grid, f: Factors) -> None:
+    """A lead L at the patient's left."""
+    x, y = grid.in_patient(*f.marker)
+    lead = np.zeros_like(dense)
+    strokes(
+        lead,
+        grid,
+        np.array([(x, y - 0.018, x, y + 0.018, 0.004, 1.6), (x, y + 0.018, x + 0.018, y + 0.018, 0.004, 1.6)]),
+    )
+    np.maximum(dense, 3.2 * np.minimum(1, lead), out=dense)

@@ -1,0 +1,60 @@
+"""Files that are whole or absent: a checkpoint is written beside the old one and takes its place in one move."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from .errors import InputError, WorkError
+
+
+def atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Run `write` on a temporary path in the same folder, then move it to `path`; on any failure nothing is left.
+
+    Raises WorkError naming the file when the disk is full or refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        with open(temporary, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    except (OSError, RuntimeError) as error:
+        # torch.save turns a full disk into a RuntimeError of its zip writer
+        if isinstance(error, RuntimeError) and "writ" not in str(error) and "PytorchStreamWriter" not in str(error):
+            raise
+        full = isinstance(error, RuntimeError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full; free some space, then go on with --resume" if full else (error.strerror or str(error))
+        raise WorkError(f"{path} could not be written: {why}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Indented JSON, atomically."""
+    atomically(path, lambda p: p.write_text(json.dumps(value, indent=1, allow_nan=True) + "\n", encoding="utf-8"))
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """A dict of tensors, numbers, strings, lists and dicts. Raises WorkError."""
+    atomically(path, lambda p: torch.save(state, p))
+
+
+def load(path: Path) -> dict[str, Any]:
+    """What `save` wrote; nothing but tensors and plain values is unpickled. Raises InputError or WorkError."""
+    if not path.is_file():
+        raise InputError(f"{path.parent} holds no checkpoint.pt; nothing to resume there, start a new run with --out.")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, KeyError, ValueError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        raise WorkError(f"{path} is damaged and cannot be read; start the run again, or restore the file from a copy.") from error

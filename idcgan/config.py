@@ -1,0 +1,269 @@
+"""RunConfig: everything that decides a run, one field each, and the presets.
+
+Tables 1-3 of the paper are fields here under the field's own names; what the paper leaves open is a field too, so
+that a run never depends on a constant hidden in the code.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+from .errors import InputError
+from .pyramid import check_resolutions
+
+AUGMENTATIONS = ("brightness", "contrast", "translation", "cutout", "flip")
+CHOICES = {
+    "square": ("crop", "pad"),
+    "channels": (1, 3),
+    "growth": ("preserve", "reset", "scratch"),
+    "transition": ("replace", "fade", "jump"),
+    "objective": ("bce",),
+    "generator_loss": ("non_saturating", "saturating"),
+    "labels": ("standard", "flipped"),
+    "epochs_for": ("run", "level"),
+}
+# field: (smallest, largest) allowed, both included
+RANGES = {
+    "seed": (0, 2**31 - 1),
+    "workers": (0, 64),
+    "latent_dim": (1, 4096),
+    "feature_maps_g": (1, 512),
+    "feature_maps_d": (1, 512),
+    "max_feature_maps": (0, 4096),
+    "epochs": (0, 1_000_000),
+    "minutes": (0.0, 100_000.0),
+    "transition_share": (0.0, 1.0),
+    "learning_rate": (1e-8, 1.0),
+    "learning_rate_d": (0.0, 1.0),
+    "beta1": (0.0, 0.9999),
+    "beta2": (0.0, 0.999999),
+    "label_smoothing": (0.0, 0.5),
+    "augment_strength": (0.0, 1.0),
+    "ema": (0.0, 0.999999),
+    "log_every": (1, 1_000_000),
+    "checkpoint_seconds": (0.0, 1e6),
+    "samples": (1, 256),
+    "moments": (0, 100),
+}
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """One run, whole. Every field can be set by name (`--set field=value`, papermill, a dict); wrong values are refused.
+
+    Raises InputError naming the field. `batch_size` and `level_shares` may give one value per level.
+    """
+
+    preset: str = "recommended"
+    label_class: str = "normal"
+    seed: int = 0
+    # the films and their pyramid (paper, section 4)
+    resolutions: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    square: str = "crop"
+    channels: int = 1
+    workers: int = 2  # threads that prepare the next batches ("number of worker threads", algorithm IDCGAN)
+    # the networks (paper, section 3.1; latent size as in Radford et al. 2015)
+    latent_dim: int = 100
+    feature_maps_g: int = 8  # at the last hidden layer of the top level, doubling towards the latent
+    feature_maps_d: int = 8
+    max_feature_maps: int = 128  # where the doubling stops; 0: never
+    blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
+    growth: str = "preserve"
+    # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
+    epochs: int = 15
+    epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
+    minutes: float = 0.0
+    level_shares: tuple[float, ...] = ()  # each level's share of the epochs or minutes; empty: equal
+    batch_size: tuple[int, ...] = (8,)  # one for all levels, or one per level
+    transition: str = "replace"
+    transition_share: float = 0.5  # the part of a level in which the replaced share rises from 0 to 1
+    # the game (equation 1) and its optimiser (momenta as in Radford et al. 2015)
+    objective: str = "bce"
+    generator_loss: str = "non_saturating"
+    labels: str = "standard"
+    label_smoothing: float = 0.0  # real films are labelled 1 - label_smoothing
+    learning_rate: float = 0.0001
+    learning_rate_d: float = 0.0  # 0: the same as learning_rate
+    beta1: float = 0.5
+    beta2: float = 0.999
+    # beyond the paper
+    augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in both players' view of both real and fake
+    augment_strength: float = 1.0
+    ema: float = 0.0  # decay per step of the generator's running average; 0: off
+    # the records
+    log_every: int = 10
+    checkpoint_seconds: float = 60.0
+    samples: int = 36  # films on a sample grid
+    moments: int = 4  # times per level at which the same latents are drawn for the time-lapse
+
+    def __post_init__(self) -> None:
+        for name, value in dataclasses.asdict(self).items():
+            _check_number(name, value)
+            if name in CHOICES and value not in CHOICES[name]:
+                raise InputError(f"{name} is {value!r}; choose one of {_list(CHOICES[name])}.")
+        for name in self.augment:
+            if name not in AUGMENTATIONS:
+                raise InputError(f"augment names {name!r}; choose from {_list(AUGMENTATIONS)}.")
+        _check_levels(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        """Strict: an unknown field or a wrong type is refused by name; nothing is guessed. Raises InputError."""
+        hints = get_type_hints(cls)
+        for name in values:
+            if name not in hints:
+                near = difflib.get_close_matches(name, hints, 1)
+                raise InputError(f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields."))
+        return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain lists, strings and numbers, ready for JSON."""
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+
+    def hash(self) -> str:
+        """Twelve hex digits that name this configuration."""
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+    def batch_at(self, level: int) -> int:
+        """Films per batch at level index `level` (0 is D1)."""
+        return self.batch_size[level] if len(self.batch_size) > 1 else self.batch_size[0]
+
+    def shares(self) -> tuple[float, ...]:
+        """Each level's share of the run; sums to 1."""
+        raw = self.level_shares or (1.0,) * len(self.resolutions)
+        return tuple(s / sum(raw) for s in raw)
+
+
+# Tables 1-3 and section 4, and nothing else: one batch size, one learning rate, no augmentation, no average, no cap on
+# the doubling of feature maps. The epochs are read as those of the whole run, as the algorithm has it ("Start training;
+# incrementally change the resolution; continue above training for all epochs"): 15, 20 and 10 share evenly over the
+# five sets D1-D5. The other reading, all epochs at every level, is `--set epochs_for=level`.
+_PAPER = dict(
+    resolutions=(64, 128, 512, 1024, 2048), max_feature_maps=0, growth="reset", transition="replace",
+    learning_rate=0.0001, batch_size=(8,), feature_maps_g=8, feature_maps_d=8, channels=1,
+)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper-normal-15": dict(_PAPER, label_class="normal", epochs=15),  # Table 1
+    "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
+    "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
+    "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
+    "recommended": dict(
+        resolutions=(64, 128, 256, 512, 1024), minutes=20.0, level_shares=(0.12, 0.28, 0.3, 0.15, 0.15), epochs=0,
+        max_feature_maps=128, feature_maps_g=8, feature_maps_d=8, learning_rate=0.0004,
+        augment=("brightness", "contrast", "translation"), ema=0.995, workers=2, transition_share=0.25,
+    ),
+    # seconds: for tests and continuous integration, far too short to learn anything
+    "tiny": dict(
+        resolutions=(16, 32), feature_maps_g=4, feature_maps_d=4, max_feature_maps=16, latent_dim=16, epochs=4,
+        batch_size=(4,), learning_rate=0.0004, augment=("brightness", "translation"), ema=0.9, log_every=1, samples=4,
+        moments=2, workers=1, checkpoint_seconds=0.0,
+    ),
+}
+# as recommended, up to 256 and in four minutes: a first look on any machine
+PRESETS["laptop"] = dict(
+    PRESETS["recommended"], resolutions=(64, 128, 256), minutes=4.0, level_shares=(0.25, 0.4, 0.35),
+    feature_maps_g=16, feature_maps_d=16,
+)
+
+
+def preset(name: str, **changes: Any) -> RunConfig:
+    """The preset `name` with fields changed. `epochs=` puts the wall-clock bound out of force, and the other way round.
+
+    Raises InputError for an unknown preset or field, or for epochs and minutes together.
+    """
+    if name not in PRESETS:
+        near = difflib.get_close_matches(str(name), PRESETS, 1)
+        raise InputError(f"unknown preset {name!r}; choose one of {_list(PRESETS)}" + (f" (did you mean {near[0]!r}?)." if near else "."))
+    if changes.get("epochs") and changes.get("minutes"):
+        raise InputError("epochs and minutes are both set; give one of them.")
+    values = {"preset": name, **PRESETS[name], **changes}
+    if changes.get("epochs"):
+        values["minutes"] = 0.0
+    if changes.get("minutes"):
+        values["epochs"] = 0
+    if "resolutions" in changes and "level_shares" not in changes:
+        values["level_shares"] = _shares_for(PRESETS[name], changes["resolutions"])
+    return RunConfig.from_dict(values)
+
+
+def _shares_for(base: dict[str, Any], resolutions: Any) -> tuple[float, ...]:
+    """A preset's shares carried over to other levels by resolution; equal where it has none to say."""
+    known = dict(zip(base.get("resolutions", ()), base.get("level_shares", ()), strict=False))
+    try:
+        shares = tuple(known.get(int(r), 0.0) for r in resolutions)
+    except (TypeError, ValueError):
+        return ()  # from_dict names the field
+    return shares if all(shares) else ()
+
+
+def _check_number(name: str, value: Any) -> None:
+    for number in value if isinstance(value, tuple) else (value,):
+        if isinstance(number, float) and not math.isfinite(number):
+            raise InputError(f"{name} is {number}; give a finite number.")
+    if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
+        raise InputError(f"{name} is {value}; it must lie between {RANGES[name][0]} and {RANGES[name][1]}.")
+
+
+def _check_levels(config: RunConfig) -> None:
+    check_resolutions(config.resolutions)
+    levels = len(config.resolutions)
+    for name in ("batch_size", "level_shares"):
+        count = len(getattr(config, name))
+        if count not in ((1, levels) if name == "batch_size" else (0, levels)):
+            raise InputError(f"{name} has {count} values for {levels} levels; give one for all or one per level.")
+    if min(config.batch_size) < 2:
+        raise InputError(f"batch_size is {min(config.batch_size)}; batch normalisation needs 2 films or more.")
+    if config.level_shares and min(config.level_shares) <= 0:
+        raise InputError(f"level_shares holds {min(config.level_shares)}; every level needs a share above 0.")
+    if not config.epochs and not config.minutes:
+        raise InputError("epochs and minutes are both 0; set one of them to say how long to train.")
+
+
+def _coerce(name: str, value: Any, hint: Any) -> Any:
+    """A value from a terminal, a notebook or JSON as the field's type, or a refusal."""
+    if str(hint).startswith("tuple"):
+        kind = str if "str" in str(hint) else float if "float" in str(hint) else int
+        items = value.replace(" ", "").split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
+        return tuple(_scalar(name, item, kind) for item in items if item != "")
+    return _scalar(name, value, hint)
+
+
+def _scalar(name: str, value: Any, kind: type) -> Any:
+    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
+    refusal = InputError(f"{name} is {value!r}; it must be {wanted}.")
+    if kind is str:
+        if not isinstance(value, str):
+            raise refusal
+        return value
+    if kind is bool:
+        if isinstance(value, str) and value.lower() in ("true", "false"):
+            return value.lower() == "true"
+        if not isinstance(value, bool):
+            raise refusal
+        return value
+    if isinstance(value, bool):
+        raise refusal
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise refusal from None
+    if kind is float or not math.isfinite(number):
+        return number if kind is float else _refuse_nan(name, number)
+    if number != int(number):
+        raise refusal
+    return int(number)
+
+
+def _refuse_nan(name: str, number: float) -> int:
+    raise InputError(f"{name} is {number}; give a finite number.")
+
+
+def _list(names: Any) -> str:
+    return ", ".join(str(n) for n in names)

@@ -1,0 +1,308 @@
+"""Read one film: PNG, JPEG, TIFF or DICOM in, grey levels in [0, 1] out, bright = dense (bone is white).
+
+The paper leaves open how films are made square and how their grey levels are scaled (section 4). The rules are here:
+
+- 8-bit grey levels are divided by 255. Colour becomes luminance, transparency is laid over black.
+- 16-bit files rarely say how many bits the detector had. The full range is the smallest of 8, 10, 12, 14 and 16 bits
+  that holds the film's highest value: 12-bit films in a 16-bit file are not shown four stops too dark.
+- Floating point in [0, 1] stays as it is, counts from 0 to 65535 follow the 16-bit rule, anything else (negative
+  values, larger counts) is stretched from its lowest to its highest value.
+- DICOM: rescale, then the first window; without a window the VOI table; without both the range that BitsStored allows
+  (16 and more bits: the 16-bit rule; negative values: lowest to highest). MONOCHROME1 is inverted.
+- Where a file holds several pages or frames, the first is the film. Colour profiles and gamma are ignored.
+"""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from idcgan.errors import InputError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
+SQUARES = ("crop", "pad")
+SMALLEST_SIDE = 16  # pixels
+MOST_PIXELS = 400_000_000  # 20,000 x 20,000: ten times the largest detector, and 1.6 GB as float32
+_PILLOW_GUARD = threading.Lock()
+_REPLACE = "export the film again or take it out of the folder"
+
+
+def read_film(path: str | Path) -> np.ndarray:
+    """One film as a float32 array (height, width) in [0, 1], bright = dense; the first page or frame of several.
+
+    EXIF orientation is followed. The format is told by the contents, not by the name.
+    Raises InputError, one sentence with the file's name, for whatever cannot be read or is no film:
+    missing, empty, truncated, another format, a side under 16 pixels, over 400 million pixels, NaN, one grey level.
+    """
+    path = Path(path)
+    try:
+        with open(path, "rb") as file:
+            head = file.read(132)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read ({error.strerror or error}): check name and rights.") from error
+    if not head:
+        raise _refuse(path, "is empty (0 bytes)")
+    is_dicom = _has_magic(head) or path.suffix.lower() in (".dcm", ".dicom")
+    try:
+        film = _read_dicom(path) if is_dicom else _read_picture(path)
+    except InputError:
+        raise
+    except MemoryError as error:
+        raise _refuse(path, "does not fit into memory") from error
+    except Exception as error:  # decoders answer damaged bytes with any exception, from struct.error to KeyError
+        raise _refuse(path, f"is damaged ({_first_words(error)})") from error
+    if not np.isfinite(film).all():
+        raise _refuse(path, "holds values that are no numbers (NaN or infinity)")
+    if film.min() == film.max():
+        raise _refuse(path, "holds one grey level")
+    return film
+
+
+def find_films(folder: str | Path, label_class: str | None = None) -> list[Path]:
+    """The films below a folder, sorted; other files and hidden ones are passed over.
+
+    A film is told by its suffix (SUFFIXES) or, without a known one, by the DICOM mark at byte 128.
+    label_class: its subfolder if there is one; else the films that lie directly in the folder are taken to be of it.
+    Raises InputError where the folder or the class folder is missing or holds no film.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: give the folder that holds the films.")
+    if not folder.is_dir():
+        raise InputError(f"There is no folder {folder}: check the name.")
+    if label_class is None:
+        films = _films_among(folder, folder.rglob("*"))
+    elif (folder / label_class).is_dir():
+        return find_films(folder / label_class)
+    else:
+        films = _films_among(folder, folder.iterdir())
+        if not films:
+            names = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "none"
+            raise InputError(f"{folder} has no subfolder {label_class!r} (it has: {names}): rename one.")
+    if not films:
+        raise InputError(f"{folder} holds no film: put {', '.join(s[1:] for s in SUFFIXES)} files into it.")
+    return films
+
+
+def to_square(film: np.ndarray, square: str = "crop") -> np.ndarray:
+    """(height, width) -> (side, side). crop: the centre, side = the shorter one. pad: side = the longer one.
+
+    Padding takes the darkest value of the film's border: the collimated rim or the air beside the patient, whatever
+    this film calls black, so that no brighter bar appears. An odd pixel goes to the bottom or right.
+    Raises InputError for an unknown `square`.
+    """
+    height, width = film.shape
+    if square == "crop":
+        side = min(height, width)
+        top, left = (height - side) // 2, (width - side) // 2
+        return film[top : top + side, left : left + side]
+    if square == "pad":
+        side = max(height, width)
+        border = min(film[0].min(), film[-1].min(), film[:, 0].min(), film[:, -1].min())
+        out = np.full((side, side), border, film.dtype)
+        top, left = (side - height) // 2, (side - width) // 2
+        out[top : top + height, left : left + width] = film
+        return out
+    raise InputError(f"square is {square!r}: use one of {', '.join(SQUARES)}.")
+
+
+def resize(film: np.ndarray, resolution: int) -> np.ndarray:
+    """A square film (side, side) in [0, 1] -> float32 (resolution, resolution) in [0, 1], up or down.
+
+    Lanczos whose support grows with the reduction: fine stripes turn grey instead of into moire. Overshoot is clipped.
+    Raises InputError where the film is not square or the resolution not a positive whole number.
+    """
+    if film.ndim != 2 or film.shape[0] != film.shape[1]:
+        raise InputError(f"A film of shape {film.shape} is not square: use to_square first.")
+    if resolution < 1 or resolution != int(resolution):
+        raise InputError(f"resolution is {resolution!r}: use a positive whole number.")
+    image = Image.fromarray(np.ascontiguousarray(film, np.float32))
+    small = image.resize((int(resolution), int(resolution)), Image.Resampling.LANCZOS)
+    return np.clip(np.asarray(small), 0.0, 1.0)
+
+
+def _refuse(path: Path, wrong: str) -> InputError:
+    return InputError(f"{path} {wrong}: {_REPLACE}.")
+
+
+def _first_words(error: Exception) -> str:
+    """Decoders write paragraphs; one sentence has room for the first line."""
+    text = (str(error).strip().splitlines() or [""])[0].rstrip(".")
+    return text[:120] or type(error).__name__
+
+
+def _has_magic(head: bytes) -> bool:
+    return head[128:132] == b"DICM"
+
+
+def _films_among(folder: Path, paths) -> list[Path]:
+    return sorted(p for p in paths if _is_film(p, p.relative_to(folder)))
+
+
+def _is_film(path: Path, relative: Path) -> bool:
+    if any(part.startswith(".") for part in relative.parts) or not path.is_file():
+        return False  # "._film.png" is what macOS leaves on foreign disks
+    if path.suffix.lower() in SUFFIXES:
+        return True
+    if path.name == "DICOMDIR":  # has the mark, but it is a table of contents
+        return False
+    try:
+        with open(path, "rb") as file:
+            return _has_magic(file.read(132))
+    except OSError:
+        return False
+
+
+def _check_size(path: Path, width: int, height: int) -> None:
+    """Before any pixel is decoded: a small file can unpack to more memory than there is."""
+    if width * height > MOST_PIXELS:
+        most = f"{MOST_PIXELS // 1_000_000} million"
+        raise InputError(f"{path} has {width} x {height} pixels, more than {most}: reduce the film first.")
+    if min(width, height) < SMALLEST_SIDE:
+        raise _refuse(path, f"has {width} x {height} pixels, and the shorter side must have {SMALLEST_SIDE}")
+
+
+def _open_picture(path: Path) -> Image.Image:
+    """Image.open with this module's own size limit in place of Pillow's, which warns, and refuses at less."""
+    with _PILLOW_GUARD:
+        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            return Image.open(path, formats=("PNG", "JPEG", "TIFF"))
+        finally:
+            Image.MAX_IMAGE_PIXELS = limit
+
+
+def _read_picture(path: Path) -> np.ndarray:
+    try:
+        image = _open_picture(path)
+    except Image.UnidentifiedImageError as error:
+        raise _refuse(path, "is not a PNG, JPEG, TIFF or DICOM file") from error
+    with image:
+        _check_size(path, *image.size)
+        # Pillow turns WhiteIsZero (tag 262 = 0) round for 8 bits, not for deeper ones
+        deep = image.mode.startswith("I") or image.mode == "F"
+        inverted = deep and getattr(image, "tag_v2", {}).get(262) == 0
+        image = ImageOps.exif_transpose(image)
+        film = _unit_range(np.asarray(image)) if deep else _luminance(image)
+    return 1 - film if inverted else film
+
+
+def _luminance(image: Image.Image) -> np.ndarray:
+    if image.has_transparency_data:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "black"), image.convert("RGBA"))
+    grey = image.getchannel("L") if image.mode == "LAB" else image.convert("L")
+    return np.asarray(grey, np.float32) / np.float32(255)
+
+
+def _full_scale(highest: float) -> float:
+    """The highest value that the smallest usual detector depth holding `highest` can store."""
+    return next((2.0**bits - 1 for bits in (8, 10, 12, 14, 16) if highest < 2**bits), float(highest))
+
+
+def _unit_range(values: np.ndarray) -> np.ndarray:
+    """16-bit, 32-bit and floating-point grey levels -> float32 in [0, 1], by the rule at the top of this file."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        return values  # read_film refuses them by name
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= 1 and values.dtype.kind == "f":
+        low, high = 0.0, 1.0
+    elif low >= 0 and high <= 65535:
+        low, high = 0.0, _full_scale(high)
+    return _stretch(values, low, high)
+
+
+def _stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    if high <= low:
+        return np.zeros(values.shape, np.float32)
+    exact = np.float64 if values.dtype.itemsize > 2 else np.float32  # float32 holds 16-bit counts exactly, not 32-bit ones
+    film = (values.astype(exact) - exact(low)).astype(np.float32, copy=False)
+    film *= np.float32(1 / (high - low))
+    return np.clip(film, 0, 1, out=film)
+
+
+def _read_dicom(path: Path) -> np.ndarray:
+    try:
+        import pydicom
+        from pydicom.pixels import apply_color_lut, pixel_array
+    except ImportError as error:
+        raise InputError(f"{path} is a DICOM film and needs pydicom 3: pip install idcgan[dicom].") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about identifiers and dates that no pixel depends on
+        ds = pydicom.dcmread(path, force=True)  # force: old files lack the mark
+        if "PixelData" not in ds or not ds.get("Rows") or not ds.get("Columns"):
+            raise _refuse(path, "is a DICOM file without pixel data")
+        _check_size(path, int(ds.Columns), int(ds.Rows))
+        if "TransferSyntaxUID" not in ds.file_meta:
+            ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        try:
+            stored = pixel_array(ds, index=0)
+        except (RuntimeError, NotImplementedError) as error:  # pydicom: no decoder for this compression
+            raise InputError(
+                f"{path} cannot be unpacked from {ds.file_meta.TransferSyntaxUID.name}: "
+                "install a decoder for pydicom such as pylibjpeg, or export the film uncompressed."
+            ) from error
+        if ds.PhotometricInterpretation == "PALETTE COLOR":
+            stored = apply_color_lut(stored, ds)
+            return stored.astype(np.float32) @ _LUMA / np.iinfo(stored.dtype).max
+        if stored.ndim == 3:
+            return stored.astype(np.float32) @ _LUMA / np.float32(2**ds.BitsStored - 1)
+        film = _grey_levels(stored, ds)
+    return 1 - film if ds.PhotometricInterpretation == "MONOCHROME1" else film
+
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
+
+
+def _grey_levels(stored: np.ndarray, ds) -> np.ndarray:
+    """Stored values -> rescale -> window, VOI table or full range -> [0, 1] (DICOM PS3.3 C.11.1 and C.11.2)."""
+    from pydicom.pixels import apply_modality_lut, apply_voi
+
+    if "ModalityLUTSequence" in ds:
+        values = apply_modality_lut(stored, ds).astype(np.float32)
+        low, high = float(values.min()), float(values.max())
+    else:
+        low, high = _stored_range(stored, int(ds.BitsStored))
+        slope, intercept = float(_first(ds, "RescaleSlope", 1)) or 1.0, float(_first(ds, "RescaleIntercept", 0))
+        values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        low, high = sorted((low * slope + intercept, high * slope + intercept))  # a falling slope inverts
+    film = _windowed(values, ds)
+    if film is None and "VOILUTSequence" in ds:
+        bits = int(ds.VOILUTSequence[0].LUTDescriptor[2])
+        film = apply_voi(np.rint(values).astype(np.int32), ds).astype(np.float32) / np.float32(2**bits - 1)
+    if film is None or film.min() == film.max():  # a window beside all values is a wrong window
+        film = _stretch(values, low, high)
+    return film
+
+
+def _stored_range(stored: np.ndarray, bits: int) -> tuple[float, float]:
+    low, high = float(stored.min()), float(stored.max())
+    if low < 0:
+        return low, high
+    if bits >= 16:
+        return 0.0, _full_scale(high)
+    return 0.0, max(high, 2.0**bits - 1)
+
+
+def _first(ds, name: str, default):
+    value = ds.get(name)
+    if value is None or value == "":
+        return default
+    return value[0] if hasattr(value, "__getitem__") and not isinstance(value, str) else value
+
+
+def _windowed(values: np.ndarray, ds) -> np.ndarray | None:
+    """The first window, as PS3.3 C.11.2.1.2 has it; None without one or with a width that means nothing."""
+    centre, width = _first(ds, "WindowCenter", None), _first(ds, "WindowWidth", None)
+    if centre is None or width is None or not float(width) > 0:
+        return None
+    centre, width = float(centre), float(width)
+    function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(-4 * (values - np.float32(centre)) / np.float32(width)))
+    if function == "LINEAR" and width >= 1:  # below 1 it is not defined: taken as LINEAR_EXACT
+        centre, width = centre - 0.5, max(width - 1, 1e-6)
+    return _stretch(values, centre - width / 2, centre + width / 2)

@@ -1,0 +1,79 @@
+"""From films to the next batch on the device: the pyramid is found or built, and worker threads prepare batches ahead."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from .config import RunConfig
+from .errors import InputError
+from .batches import MixedBatches
+from .pyramid import Pyramid
+
+
+def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: bool = True) -> Pyramid:
+    """The pyramid of `films`: itself if it is one, else built on `shelf`, once for all runs with the same films and options.
+
+    `films` is a folder of films, a pyramid, or "phantom:normal". Raises InputError.
+    """
+    if not _is_phantom(films) and (Path(films) / "manifest.json").is_file():
+        pyramid = Pyramid.open(films)
+        missing = [r for r in config.resolutions if r not in pyramid.resolutions]
+        if missing:
+            raise InputError(f"{films} has no level {missing[0]} (it has {pyramid.resolutions}); build it again with that resolution, or leave the level out.")
+        if pyramid.channels != config.channels:
+            raise InputError(f"{films} has {pyramid.channels} channels and channels is {config.channels}; make them the same.")
+        return pyramid
+    source = str(films) if _is_phantom(films) else str(Path(films).resolve())
+    label_class = None if _is_phantom(films) else config.label_class
+    options = [source, label_class, list(config.resolutions), config.square, config.channels]
+    key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
+    name = source.replace(":", "-") if _is_phantom(films) else f"{Path(source).name}-{config.label_class}"
+    return Pyramid.build(source, shelf / f"{name}-{key}", config.resolutions, config.square, config.channels, label_class, progress=progress)
+
+
+def _is_phantom(films: str | Path) -> bool:
+    return str(films).startswith("phantom:")
+
+
+class Loader:
+    """Iterates over (films on the device (b, c, r, r) in [-1, 1], replaced share), from step `at` on, `workers` batches ahead.
+
+    A batch is a pure function of its step (and of `share`, asked when the batch is begun), so neither threads nor a
+    resume can change what comes. workers = 0: prepared in place.
+    """
+
+    def __init__(self, batches: MixedBatches, share: Callable[[int], float], at: int, workers: int, device: torch.device) -> None:
+        self._batches, self._share, self._at, self._device = batches, share, at, device
+        self._pool = ThreadPoolExecutor(workers) if workers else None
+        self._ahead, self._queue = max(1, workers), deque[Future]()
+
+    def __enter__(self) -> Loader:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._pool:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def __next__(self) -> tuple[Tensor, float]:
+        if self._pool is None:
+            films, share = self._prepare(self._at, self._share(self._at))
+            self._at += 1
+        else:
+            while len(self._queue) < self._ahead:
+                self._queue.append(self._pool.submit(self._prepare, self._at, self._share(self._at)))
+                self._at += 1
+            films, share = self._queue.popleft().result()
+        return films.to(self._device, non_blocking=True), share
+
+    def _prepare(self, step: int, share: float) -> tuple[Tensor, float]:
+        films, replaced = self._batches.batch(step, share)
+        tensor = torch.from_numpy(films).contiguous(memory_format=torch.channels_last)
+        return (tensor.pin_memory() if self._device.type == "cuda" else tensor), replaced

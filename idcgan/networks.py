@@ -1,0 +1,215 @@
+"""The generator and the discriminator, level by level, and how they grow.
+
+Both follow the five rules of DCGAN (paper, section 3.1; Radford et al. 2015): `check_dcgan_rules` in `rules.py` proves it
+on any network. Layers are named by the resolution they take, so that growing is: build the taller network, copy
+every layer that has the same name.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import RunConfig
+
+SLOPE = 0.2  # of LeakyReLU, as in Radford et al. 2015
+
+
+def feature_maps(top: int, last: int, cap: int) -> dict[int, int]:
+    """Feature maps held at each resolution 4, 8 .. top/2: `last` at top/2, doubling towards 4, at most `cap` (0: no cap)."""
+    maps, resolution, count = {}, top // 2, last
+    while resolution >= 4:
+        maps[resolution] = min(count, cap) if cap else count
+        resolution, count = resolution // 2, count * 2
+    return maps
+
+
+def enlarge(picture: Tensor) -> Tensor:
+    """(b, c, r, r) -> (b, c, 2r, 2r): a transposed convolution with a fixed bilinear kernel, edges repeated."""
+    row = picture.new_tensor([0.25, 0.75, 0.75, 0.25])
+    kernel = torch.outer(row, row).expand(picture.shape[1], 1, 4, 4)
+    padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
+    return F.conv_transpose2d(padded, kernel, stride=2, padding=3, groups=picture.shape[1])
+
+
+def halve(picture: Tensor) -> Tensor:
+    """(b, c, 2r, 2r) -> (b, c, r, r): a strided convolution with a fixed kernel, the mean of 2 x 2 pixels."""
+    kernel = picture.new_full((picture.shape[1], 1, 2, 2), 0.25)
+    return F.conv2d(picture, kernel, stride=2, groups=picture.shape[1])
+
+
+class Up(nn.Module):
+    """Twice the resolution: a transposed convolution 4 x 4, stride 2; with `blur` its output is smoothed by [1 2 1]/4.
+
+    The blur is folded into the kernel (4 x 4 becomes 6 x 6), which is the same sum and needs no second pass.
+    """
+
+    def __init__(self, maps_in: int, maps_out: int, blur: bool) -> None:
+        super().__init__()
+        self.conv = nn.ConvTranspose2d(maps_in, maps_out, 4, 2, 1, bias=False)
+        self.blur = blur
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.blur:
+            return self.conv(x)
+        row = x.new_tensor([0.25, 0.5, 0.25])
+        weight = self.conv.weight
+        smooth = F.conv2d(weight.reshape(-1, 1, 4, 4), torch.outer(row, row)[None, None], padding=2)
+        return F.conv_transpose2d(x, smooth.reshape(weight.shape[0], weight.shape[1], 6, 6), stride=2, padding=2)
+
+
+class Generator(nn.Module):
+    """z (b, latent_dim) -> pictures (b, channels, R, R) in [-1, 1], R the last of `levels`.
+
+    `blocks[r]` yields features at resolution r; `heads[R]` turns the features at R/2 into a picture at R. With
+    `skip` (growth = preserve) every level keeps its head, and each adds its part to the enlarged picture of the level
+    below; without, there is one head and the network is the plain DCGAN chain.
+    """
+
+    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
+                 skip: bool = True, blur: bool = False) -> None:  # fmt: skip
+        super().__init__()
+        self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
+        self.alpha = 1.0  # weight of the newest head while `transition = fade` blends it in (Karras et al. 2018)
+        first = nn.ConvTranspose2d(latent_dim, maps[4], 4, 1, 0, bias=False)  # (b, latent, 1, 1) -> (b, maps[4], 4, 4)
+        self.blocks = nn.ModuleDict({"4": nn.Sequential(first, nn.BatchNorm2d(maps[4]), nn.ReLU(inplace=True))})
+        resolution = 8
+        while resolution < levels[-1]:
+            maps_in, maps_out = maps[resolution // 2], maps[resolution]
+            self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur), nn.BatchNorm2d(maps_out), nn.ReLU(inplace=True))
+            resolution *= 2
+        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur) for r in (levels if skip else levels[-1:])})
+        self.tanh = nn.Tanh()
+
+    def forward(self, z: Tensor) -> Tensor:
+        h, picture = z[:, :, None, None], None
+        for name, block in self.blocks.items():
+            h = block(h)
+            resolution = 2 * int(name)
+            if picture is not None:
+                picture = enlarge(picture)
+            if str(resolution) in self.heads:
+                part = self.heads[str(resolution)](h)
+                if picture is None:
+                    picture = part
+                elif resolution == self.levels[-1] and self.alpha != 1.0:
+                    picture = picture + self.alpha * part
+                else:
+                    picture = picture + part
+        return self.tanh(picture)
+
+
+class Discriminator(nn.Module):
+    """Films (b, channels, R, R) in [-1, 1] -> logits (b,): sigmoid(logit) is D(x).
+
+    `films[R]` takes films at R to features at R/2, `blocks[r]` features at r to features at r/2. With `skip` the
+    input layers of the lower levels stay: each sees the film halved down to its resolution, and the path from above
+    is added to it before the activation.
+    """
+
+    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True) -> None:
+        super().__init__()
+        self.levels, self.skip = tuple(levels), skip
+        self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
+        self.films = nn.ModuleDict({str(r): nn.Conv2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])})
+        self.blocks = nn.ModuleDict()
+        resolution = levels[-1] // 2
+        while resolution >= 8:
+            maps_in, maps_out = maps[resolution], maps[resolution // 2]
+            self.blocks[str(resolution)] = nn.Sequential(nn.Conv2d(maps_in, maps_out, 4, 2, 1, bias=False), nn.BatchNorm2d(maps_out))
+            resolution //= 2
+        self.activate = nn.LeakyReLU(SLOPE, inplace=True)
+        self.last = nn.Conv2d(maps[4], 1, 4, 1, 0, bias=False)  # (b, maps[4], 4, 4) -> (b, 1, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.activate(self.films[str(self.levels[-1])](x))
+        below = self.levels[-2] if len(self.levels) > 1 else 0
+        for name, block in self.blocks.items():
+            h, resolution = block(h), int(name)
+            x = halve(x)
+            if str(resolution) in self.films:  # x is now at this level's resolution
+                if resolution == below and self.alpha != 1.0:
+                    h = self.alpha * h
+                h = h + self.films[str(resolution)](x)
+            h = self.activate(h)
+        return self.last(h).flatten()
+
+
+def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator]:
+    """Both networks for level index `level`, weights drawn as in DCGAN from a seed of their own."""
+    levels, top, skip = config.resolutions[: level + 1], config.resolutions[-1], config.growth == "preserve"
+    maps_g = feature_maps(top, config.feature_maps_g, config.max_feature_maps)
+    maps_d = feature_maps(top, config.feature_maps_d, config.max_feature_maps)
+    generator = Generator(levels, maps_g, config.latent_dim, config.channels, skip, config.blur)
+    discriminator = Discriminator(levels, maps_d, config.channels, skip)
+    rng = torch.Generator().manual_seed(seed)
+    initialise(generator, rng)
+    initialise(discriminator, rng)
+    return generator, discriminator
+
+
+def initialise(network: nn.Module, rng: torch.Generator) -> None:
+    """Convolutions from N(0, 0.02), batch-norm scales from N(1, 0.02), shifts 0 (Radford et al. 2015, section 4)."""
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.normal_(module.weight, 0.0, 0.02, generator=rng)
+        elif isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.02, generator=rng)
+            nn.init.zeros_(module.bias)
+
+
+def grow(config: RunConfig, level: int, seed: int, generator: Generator, discriminator: Discriminator) -> tuple[Generator, Discriminator]:
+    """The networks of level `level` from those of the level below; the old ones are left as they are.
+
+    preserve: every layer is kept, and what is new starts silent, so G(z) is the old picture enlarged and D(x) the old
+    verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them).
+    reset: layers between the latent and the old resolution are kept, the outer ones are new. scratch: all new.
+    """
+    taller_g, taller_d = build(config, level, seed)
+    if config.growth == "scratch":
+        return taller_g, taller_d
+    for taller, old in ((taller_g, generator), (taller_d, discriminator)):
+        taller.load_state_dict({**taller.state_dict(), **{k: v for k, v in old.state_dict().items() if k in taller.state_dict()}})
+    if config.growth == "preserve":
+        if config.transition == "fade":
+            taller_g.alpha = taller_d.alpha = 0.0
+        else:
+            silence(taller_g, taller_d)
+    return taller_g, taller_d
+
+
+def silence(generator: Generator, discriminator: Discriminator) -> None:
+    """Zero the newest head of G and the scale of the last batch norm on D's newest path: they learn from there."""
+    nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
+    norm = discriminator.blocks[str(discriminator.levels[-2])][1]
+    nn.init.zeros_(norm.weight)
+    nn.init.zeros_(norm.bias)
+
+
+def same_layers(old: nn.Module, new: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
+    """Parameters that both networks have, by name: what an optimiser's memory can be carried over for."""
+    theirs = dict(old.named_parameters())
+    return {name: (theirs[name], p) for name, p in new.named_parameters() if name in theirs}
+
+
+def standing_statistics(generator: Generator, batch_size: int, seed: int, batches: int = 16) -> None:
+    """Estimate the batch-norm statistics anew over `batches` batches of latents, and leave the network in eval mode.
+
+    An averaged or freshly grown generator carries statistics of other weights; with these, film i does not depend on
+    its neighbours in the batch ("standing statistics", Brock et al. 2019, appendix).
+    """
+    rng = torch.Generator().manual_seed(seed)
+    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # None: a plain mean over all batches
+    generator.train()
+    device = next(generator.parameters()).device
+    with torch.no_grad():
+        for _ in range(batches):
+            generator(torch.randn(batch_size, generator.latent_dim, generator=rng).to(device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    generator.eval()

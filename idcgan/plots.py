@@ -1,0 +1,82 @@
+"""One function per figure, each returns a matplotlib Figure. Drawn with Agg: no display needed, safe in a thread."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from .records import grid
+
+G_COLOUR, D_COLOUR = "#c2571a", "#1f5fa8"  # told apart in print and by colour-blind readers
+
+
+def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
+    """Figures 2-4 of the paper: both losses over the steps of the whole run; below, D's belief in real and fake films.
+
+    `rows` as in history.csv. Grey lines mark where the resolution rises; the thin lines are the logged steps, the thick
+    ones a running mean.
+    """
+    figure = Figure(figsize=(9, 5.6), layout="constrained")
+    top, bottom = figure.subplots(2, 1, sharex=True, height_ratios=(3, 2))
+    at, edges = _run_steps(rows)
+    for axes, names in ((top, (("loss_d", "discriminator", D_COLOUR), ("loss_g", "generator", G_COLOUR))),
+                        (bottom, (("d_real", "D(x), real films", D_COLOUR), ("d_fake", "D(G(z)), generated", G_COLOUR)))):  # fmt: skip
+        for name, label, colour in names:
+            values = np.array([row[name] for row in rows], dtype=float)
+            axes.plot(at, values, color=colour, alpha=0.25, linewidth=0.7)
+            axes.plot(at, _smooth(values), color=colour, linewidth=1.6, label=label)
+        for step, resolution in edges:
+            axes.axvline(step, color="0.75", linewidth=0.8, zorder=0)
+            if axes is top:
+                axes.annotate(f" {resolution} x {resolution}", (step, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=8, color="0.35")
+        axes.legend(loc="upper right", fontsize=8, frameon=False)
+        axes.spines[["top", "right"]].set_visible(False)
+    losses = np.array([[row["loss_d"], row["loss_g"]] for row in rows], dtype=float)
+    if np.isfinite(losses).any():
+        top.set_ylim(min(0.0, np.nanmin(losses)), 1.05 * np.nanpercentile(losses, 99.5))
+    top.set_ylabel("binary cross entropy")
+    bottom.set(ylabel="belief that it is real", xlabel="step", ylim=(0, 1))
+    if title:
+        figure.suptitle(title)
+    return figure
+
+
+def plot_grid(films: np.ndarray, title: str = "", columns: int = 0, width: float = 8.0) -> Figure:
+    """Films (n, c, r, r) uint8 side by side, no axes."""
+    sheet = grid(films, columns)
+    return show_picture(sheet, title, width)
+
+
+def show_picture(sheet: np.ndarray, title: str = "", width: float = 8.0) -> Figure:
+    """A picture (h, w) or (h, w, 3) uint8, as wide as asked (inches), nothing around it."""
+    height = width * sheet.shape[0] / sheet.shape[1]
+    figure = Figure(figsize=(width, height + (0.35 if title else 0)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+    axes.set_axis_off()
+    if title:
+        axes.set_title(title, fontsize=10)
+    return figure
+
+
+def _run_steps(rows: list[dict[str, Any]]) -> tuple[np.ndarray, list[tuple[float, int]]]:
+    """Steps counted over the whole run, and where each level begins."""
+    at, edges, offset, last = [], [], 0.0, 0.0
+    level = None
+    for row in rows:
+        if row["level"] != level:
+            level, offset = row["level"], offset + last
+            edges.append((offset, int(row["resolution"])))
+        last = row["step"]
+        at.append(offset + row["step"])
+    return np.array(at), edges
+
+
+def _smooth(values: np.ndarray) -> np.ndarray:
+    window = max(1, len(values) // 50)
+    if window == 1:
+        return values
+    padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")
+    return np.convolve(padded, np.ones(window) / window, mode="valid")

@@ -1,0 +1,207 @@
+"""The run folder: run.json, history.csv, samples and generators, each whole at any moment."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from .checkpoint import atomically, write_json
+from .config import RunConfig
+from .errors import InputError, WorkError
+from .networks import Generator
+
+COLUMNS = ("level", "resolution", "step", "films_seen", "seconds", "loss_d", "loss_g", "d_real", "d_fake", "replaced")
+
+
+class RunFolder:
+    """One run's records on disk. `run` is the content of run.json."""
+
+    def __init__(self, path: Path, run: dict[str, Any]) -> None:
+        self.path, self.run = Path(path), run
+        self._written = 0.0
+
+    @staticmethod
+    def refuse(path: str | Path) -> None:
+        """Raises InputError where no run can be put; a notebook that papermill has put there already may stay."""
+        path = Path(path)
+        if (path / "run.json").exists():
+            raise InputError(f"{path} already holds a run; choose another --out, or go on with --resume {path}.")
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path} is a file; --out must name a folder.")
+        others = [p.name for p in path.iterdir() if p.suffix != ".ipynb" and not p.name.startswith(".")] if path.exists() else []
+        if others:
+            raise InputError(f"{path} is not empty ({others[0]} is in it); choose another --out.")
+
+    @classmethod
+    def create(cls, path: str | Path, config: RunConfig, **facts: Any) -> RunFolder:
+        """A fresh folder. Raises InputError if a run is there."""
+        cls.refuse(path)
+        path = Path(path)
+        try:
+            (path / "samples").mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{path} cannot be made: {error.strerror}; choose another --out.") from error
+        folder = cls(path, {"status": "running", "config": config.to_dict(), "config_hash": config.hash(), **facts,
+                            **surroundings(), "started": _now(), "levels": {}, "warnings": []})  # fmt: skip
+        with open(path / "history.csv", "w", newline="", encoding="utf-8") as handle:
+            csv.writer(handle).writerow(COLUMNS)
+        folder.write()
+        return folder
+
+    @classmethod
+    def open(cls, path: str | Path) -> RunFolder:
+        """An existing run. Raises InputError."""
+        path = Path(path)
+        try:
+            return cls(path, json.loads((path / "run.json").read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise InputError(f"{path} is not a run folder: it has no run.json.") from None
+        except (OSError, ValueError) as error:
+            raise WorkError(f"{path / 'run.json'} is damaged and cannot be read: {error}.") from error
+
+    def write(self, **changes: Any) -> None:
+        """Put changes into run.json."""
+        self.run.update(changes)
+        self.run["updated"] = _now()
+        write_json(self.path / "run.json", self.run)
+        self._written = time.monotonic()
+
+    def show_progress(self, **progress: Any) -> None:
+        """For whoever watches the folder from outside; at most once a second."""
+        if time.monotonic() - self._written > 1.0:
+            self.write(progress=progress)
+
+    def log(self, row: dict[str, Any]) -> None:
+        """Append one row to history.csv."""
+        try:
+            with open(self.path / "history.csv", "a", newline="", encoding="utf-8") as handle:
+                csv.writer(handle).writerow([_short(row[name]) for name in COLUMNS])
+        except OSError as error:
+            raise WorkError(f"{self.path / 'history.csv'} could not be written: {error.strerror}.") from error
+
+    def history(self) -> list[dict[str, float]]:
+        """All rows, numbers as floats."""
+        with open(self.path / "history.csv", newline="", encoding="utf-8") as handle:
+            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(handle)]
+
+    def cut_history(self, rows: int) -> None:
+        """Drop what was logged after the checkpoint that a resume starts from."""
+        lines = (self.path / "history.csv").read_text(encoding="utf-8").splitlines(keepends=True)[: rows + 1]
+        atomically(self.path / "history.csv", lambda p: p.write_text("".join(lines), encoding="utf-8"))
+
+    def warn(self, sentence: str) -> None:
+        """Keep a warning in run.json."""
+        self.run["warnings"].append(sentence)
+        self.write()
+
+    def save_generator(self, generator: Generator, batch_norm: str) -> Path:
+        """generator-0256.safetensors: the weights, with all that is needed to build the network in the metadata."""
+        resolution = generator.levels[-1]
+        path = self.path / f"generator-{resolution:04d}.safetensors"
+        facts = {"format": "idcgan generator 1", "config": json.dumps(self.run["config"]), "config_hash": self.run["config_hash"],
+                 "run": self.path.name, "resolution": str(resolution), "code_version": self.run["code_version"],
+                 "batch_norm": batch_norm, "synthetic": "a picture made by a neural network, not a patient's film"}  # fmt: skip
+        weights = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
+        atomically(path, lambda p: save_file(weights, str(p), facts))
+        return path
+
+    def level_done(self, resolution: int, steps: int, seconds: float, peak_memory: int) -> None:
+        """What a level cost."""
+        self.run["levels"][str(resolution)] = {"steps": steps, "seconds": round(seconds, 2)}
+        self.write(peak_memory=peak_memory)
+
+    def save_grid(self, name: str, films: np.ndarray, columns: int = 0, most: int = 4096) -> Path:
+        """samples/NAME.png from uint8 films (n, c, r, r), see `grid`."""
+        path = self.path / "samples" / f"{name}.png"
+        atomically(path, lambda p: Image.fromarray(grid(films, columns, most=most)).save(p, "PNG"))
+        return path
+
+    def save_timelapse(self, side: int = 128) -> None:
+        """timelapse.png: a row per moment from the first to the last, a column per latent."""
+        rows = [Image.open(p).convert("RGB") for p in sorted((self.path / "samples").glob("moment-*.png"))]
+        if not rows:
+            return
+        width = max(row.width for row in rows)
+        width = min(width, 8 * side)
+        scaled = [row.resize((width, round(row.height * width / row.width)), Image.Resampling.LANCZOS) for row in rows]
+        sheet = Image.new("RGB", (width, sum(row.height for row in scaled)))
+        top = 0
+        for row in scaled:
+            sheet.paste(row, (0, top))
+            top += row.height
+        atomically(self.path / "timelapse.png", lambda p: sheet.save(p, "PNG"))
+
+
+def grid(films: np.ndarray, columns: int = 0, gap: int = 2, most: int = 4096) -> np.ndarray:
+    """Films (n, c, r, r) uint8 side by side, (rows, columns) near square, as (h, w) or (h, w, 3); reduced to `most` pixels a side."""
+    count, channels, side, _ = films.shape
+    columns = columns or int(np.ceil(np.sqrt(count)))
+    rows = -(-count // columns)
+    room = max(16, most // max(columns, rows))
+    if side > room:
+        films = np.stack([[np.asarray(Image.fromarray(c).resize((room, room), Image.Resampling.LANCZOS)) for c in f] for f in films])
+        side = room
+    sheet = np.zeros((channels, rows * (side + gap) + gap, columns * (side + gap) + gap), np.uint8)
+    for i, film in enumerate(films):
+        top, left = gap + i // columns * (side + gap), gap + i % columns * (side + gap)
+        sheet[:, top : top + side, left : left + side] = film
+    return sheet[0] if channels == 1 else sheet.transpose(1, 2, 0)
+
+
+def to_bytes(pictures: torch.Tensor) -> np.ndarray:
+    """(n, c, r, r) in [-1, 1] -> uint8, rounded."""
+    return ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
+
+
+def surroundings() -> dict[str, Any]:
+    """What a run depends on beside its config: code, packages, system."""
+    packages = {name: _version(name) for name in ("torch", "numpy", "pillow", "safetensors")}
+    return {"code_version": code_version(), "packages": packages, "python": platform.python_version(), "system": platform.platform(),
+            "command": [Path(sys.argv[0]).name, *sys.argv[1:]]}  # fmt: skip
+
+
+def code_version() -> str:
+    """Package version, with the git commit where the package runs from a checkout ("+" marks uncommitted changes)."""
+    version = _version("idcgan")
+    here = Path(__file__).parent
+    if not (here.parent / ".git").exists():
+        return version
+    ask = ["git", "-C", str(here), "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    try:
+        commit = subprocess.run(ask, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return f"{version} {commit}"
+    except (OSError, subprocess.SubprocessError):
+        return version
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%S%z")
+
+
+def _short(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
+
+
+def size_of(folder: Path) -> int:
+    """Bytes in a folder."""
+    return sum(os.path.getsize(p) for p in Path(folder).rglob("*") if p.is_file())

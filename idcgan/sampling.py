@@ -1,0 +1,178 @@
+"""Films out: from a run or a generator file to PNGs, each with its provenance in it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, PngImagePlugin
+from safetensors import SafetensorError, safe_open
+from tqdm.auto import tqdm
+
+from . import machine
+from .checkpoint import atomically
+from .config import RunConfig
+from .errors import InputError, WorkError
+from .networks import Generator, feature_maps
+from .records import grid, to_bytes
+
+SHEET_FILMS = 36  # on the contact sheet
+NOTICE = "made by a neural network; not a patient's film; not for diagnosis"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A generator in eval mode and where it comes from."""
+
+    generator: Generator
+    path: Path
+    facts: dict[str, str]  # the safetensors metadata: run, config_hash, code_version, batch_norm, ...
+
+    @property
+    def resolution(self) -> int:
+        return self.generator.levels[-1]
+
+
+def load_generator(source: str | Path, resolution: int | None = None, device: str = "cpu") -> Source:
+    """From a run folder (its highest finished level, or the one asked for) or from a generator-*.safetensors file.
+
+    Raises InputError where there is none, WorkError where the file is damaged.
+    """
+    path = _weights_file(Path(source), resolution)
+    try:
+        with safe_open(str(path), "pt") as file:
+            facts = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no dict: it has no items)
+    except (SafetensorError, OSError) as error:
+        raise WorkError(f"{path} is damaged and cannot be read; train that level again, or restore the file from a copy.") from error
+    if not facts.get("format", "").startswith("idcgan generator"):
+        raise InputError(f"{path} is a safetensors file, but not one of an idcgan generator; give a run folder or a generator-*.safetensors of one.")
+    generator = _rebuild(RunConfig.from_dict(json.loads(facts["config"])), int(facts["resolution"]))
+    try:
+        generator.load_state_dict(weights)
+    except RuntimeError as error:
+        raise WorkError(f"{path} does not hold the generator that its metadata names; restore the file from a copy.") from error
+    if resolution and generator.levels[-1] != resolution:
+        raise InputError(f"{path} makes films at {generator.levels[-1]}, not at {resolution}; give the run folder or the file of that level.")
+    generator = generator.to(device=machine.choose_device(device), memory_format=torch.channels_last).eval().requires_grad_(False)
+    return Source(generator, path, facts)
+
+
+def _weights_file(source: Path, resolution: int | None) -> Path:
+    if source.is_file():
+        return source
+    files = {int(p.stem.split("-")[1]): p for p in sorted(source.glob("generator-*.safetensors"))}
+    if not files:
+        what = "is not there" if not source.exists() else "holds no generator yet (one is written at the end of each level)"
+        raise InputError(f"{source} {what}; give a run folder or a generator-*.safetensors file.")
+    if resolution and resolution not in files:
+        raise InputError(f"{source} has no generator at {resolution}; it has {', '.join(map(str, files))}.")
+    return files[resolution or max(files)]
+
+
+def _rebuild(config: RunConfig, resolution: int) -> Generator:
+    levels = tuple(r for r in config.resolutions if r <= resolution)
+    maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps)
+    return Generator(levels, maps, config.latent_dim, config.channels, config.growth == "preserve", config.blur)
+
+
+def latent(seed: int, index: int, latent_dim: int) -> torch.Tensor:
+    """(latent_dim,) for film `index` of `seed`: a function of these alone, so film i is the same in any batch and any order."""
+    digest = hashlib.sha256(f"idcgan latent {seed} {index}".encode()).digest()
+    return torch.randn(latent_dim, generator=torch.Generator().manual_seed(int.from_bytes(digest[:7], "big")))
+
+
+@torch.no_grad()
+def picture(source: Source, seed: int, index: int) -> np.ndarray:
+    """Film `index`, uint8 (c, r, r). One film at a time: a batch of another size may round another way."""
+    z = latent(seed, index, source.generator.latent_dim)
+    device = next(source.generator.parameters()).device
+    return to_bytes(source.generator(z[None].to(device)))[0]
+
+
+def sample(source: str | Path | Source, count: int, out: str | Path, seed: int = 0, resolution: int | None = None,
+           device: str = "auto", progress: bool = True) -> list[Path]:  # fmt: skip
+    """Write `count` films as 8-bit PNGs film-000000.png .. into `out`, and a contact sheet of the first 36. Returns the films' paths.
+
+    Memory stays that of a few films. Films already there from the same generator and seed are kept, so that an
+    interrupted call goes on; others are never overwritten. Raises InputError.
+    """
+    if count < 1:
+        raise InputError(f"the number of films is {count}; give 1 or more.")
+    if not 0 <= seed < 2**31:
+        raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
+    machine.keep_memory()
+    if not isinstance(source, Source):
+        source = load_generator(source, resolution, device)
+    out, identity = Path(out), provenance(source, seed)
+    paths = [out / f"film-{index:06d}.png" for index in range(count)]
+    there = {path for path in paths if path.exists()}
+    _refuse_others(out, there, identity)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{out} cannot be made: {error.strerror}; choose another --out.") from error
+    first: list[np.ndarray] = []
+    with ThreadPoolExecutor(1) as pool:  # a PNG is packed while the network draws the next film
+        packing: deque[Future] = deque()
+        for index, path in enumerate(tqdm(paths, disable=not progress, unit="film", desc=f"{source.resolution} x {source.resolution}")):
+            if path in there and index >= SHEET_FILMS:
+                continue
+            film = picture(source, seed, index)
+            if index < SHEET_FILMS:
+                first.append(_reduced(film))
+            if path not in there:
+                packing.append(pool.submit(save_film, path, film, {**identity, "idcgan:index": str(index)}))
+            while len(packing) > 4:  # so that memory stays that of a few films however fast the network is
+                packing.popleft().result()
+        for job in packing:
+            job.result()
+    save_png(out / "contact-sheet.png", grid(np.stack(first)), identity)
+    return paths
+
+
+def provenance(source: Source, seed: int) -> dict[str, str]:
+    """What every film says of itself, as PNG text chunks."""
+    names = {"run": "run", "config_hash": "config", "code_version": "code", "batch_norm": "batch-norm"}
+    facts = {f"idcgan:{key}": source.facts.get(name, "unknown") for name, key in names.items()}
+    return {"Software": "idcgan", "Comment": f"synthetic: {NOTICE}", "idcgan:synthetic": "true", **facts,
+            "idcgan:resolution": str(source.resolution), "idcgan:seed": str(seed)}  # fmt: skip
+
+
+def save_film(path: Path, film: np.ndarray, texts: dict[str, str]) -> None:
+    """One film, uint8 (c, r, r), as PNG with text chunks; whole or absent. Raises WorkError."""
+    save_png(path, film[0] if len(film) == 1 else film.transpose(1, 2, 0), texts)
+
+
+def save_png(path: Path, pixels: np.ndarray, texts: dict[str, str]) -> None:
+    """uint8 (h, w) or (h, w, 3), atomically."""
+    info = PngImagePlugin.PngInfo()
+    for key, text in texts.items():
+        info.add_text(key, text)
+    # level 1 packs four times as fast as the default for a few per cent more bytes
+    atomically(path, lambda p: Image.fromarray(pixels).save(p, "PNG", pnginfo=info, compress_level=1))
+
+
+def _refuse_others(out: Path, there: set[Path], identity: dict[str, str]) -> None:
+    """What is in the folder already must be the beginning of these very films."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"{out} is a file; --out must name a folder.")
+    for path in sorted(there):
+        try:
+            texts = Image.open(path).text
+        except (OSError, AttributeError, SyntaxError):
+            texts = {}
+        if any(texts.get(key) != text for key, text in identity.items()):
+            raise InputError(f"{path} is there already and comes from elsewhere; choose another --out.")
+
+
+def _reduced(film: np.ndarray, side: int = 512) -> np.ndarray:
+    if film.shape[-1] <= side:
+        return film
+    return np.stack([np.asarray(Image.fromarray(plane).resize((side, side), Image.Resampling.LANCZOS)) for plane in film])

@@ -1,0 +1,64 @@
+"""How long each level trains, in steps or in minutes, and how far into a level a step is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .config import RunConfig
+from .errors import InputError
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Per level either `steps[level]`, or the second of the run's training clock at which the level ends, `until[level]`."""
+
+    resolutions: tuple[int, ...]
+    steps: tuple[int, ...]  # empty when the wall clock rules
+    until: tuple[float, ...]  # empty when steps rule
+    transition_share: float
+
+    @classmethod
+    def plan(cls, config: RunConfig, films: int, first: int = 0) -> Schedule:
+        """From the config and the number of films; levels before index `first` are skipped and leave their share to the others.
+
+        Raises InputError where a level would get no step at all.
+        """
+        raw = [share if level >= first else 0.0 for level, share in enumerate(config.shares())]
+        shares = [share / sum(raw) for share in raw]
+        if config.minutes:
+            until = tuple(60 * config.minutes * sum(shares[: i + 1]) for i in range(len(shares)))
+            return cls(config.resolutions, (), until, config.transition_share)
+        steps = tuple(_level_steps(config, level, films, share) if level >= first else 0 for level, share in enumerate(shares))
+        return cls(config.resolutions, steps, (), config.transition_share)
+
+    def progress(self, level: int, step: int, seconds: float) -> float:
+        """How much of level `level` is behind us, 0 to 1: after `step` steps in it, `seconds` into the run."""
+        if self.steps:
+            return min(1.0, step / self.steps[level])
+        start = self.until[level - 1] if level else 0.0
+        return min(1.0, max(0.0, (seconds - start) / (self.until[level] - start)))
+
+    def finished(self, level: int, step: int, seconds: float) -> bool:
+        """A level ends when its steps or its minutes are used up; by the clock it still makes one step, so that every level trains."""
+        return self.progress(level, step, seconds) >= 1.0 and step > 0
+
+    def replaced(self, level: int, progress: float) -> float:
+        """The share of the batch that shows its higher-resolution twin: rises from 0 to 1, then stays (paper, section 4).
+
+        The first level has no level below and shows its own films throughout.
+        """
+        if level == 0 or self.transition_share == 0:
+            return 1.0
+        return min(1.0, progress / self.transition_share)
+
+
+def _level_steps(config: RunConfig, level: int, films: int, share: float) -> int:
+    per_epoch = films // config.batch_at(level)  # the short last batch is dropped
+    epochs = config.epochs * (share if config.epochs_for == "run" else 1.0)
+    steps = round(epochs * per_epoch)
+    if steps < 1:
+        raise InputError(
+            f"epochs is {config.epochs} for {len(config.resolutions)} levels and {films} films, which leaves level "
+            f"{config.resolutions[level]} without a single step; raise epochs or lower batch_size."
+        )
+    return steps

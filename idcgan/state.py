@@ -1,0 +1,164 @@
+"""Everything that changes while a run trains, how it grows, and how it is saved and restored bit for bit."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from . import checkpoint
+from .config import RunConfig
+from .errors import InputError, WorkError
+from .networks import Discriminator, Generator, build, grow, same_layers
+from .records import RunFolder
+
+POSITION = ("level", "step", "films_seen", "seconds", "level_began", "rows", "moments")
+PARTS = ("generator", "discriminator", "average", "optimizer_g", "optimizer_d")
+
+
+@dataclass
+class State:
+    """The two players, their optimisers, the random numbers and the place in the run.
+
+    `average` is the generator's running average (EMA), or None. `rng` draws latents and augmentation; it stays on the
+    CPU, where it can be saved and draws the same for every device.
+    """
+
+    generator: Generator
+    discriminator: Discriminator
+    average: Generator | None
+    optimizer_g: torch.optim.Optimizer
+    optimizer_d: torch.optim.Optimizer
+    rng: torch.Generator
+    level: int = 0
+    step: int = 0  # steps in this level
+    films_seen: int = 0
+    seconds: float = 0.0  # the run's training clock, over all sittings
+    level_began: float = 0.0  # on that clock
+    rows: int = 0  # rows of history.csv that belong to this state
+    moments: int = 0  # time-lapse pictures taken in this level
+
+
+def start(config: RunConfig, device: torch.device, level: int = 0) -> State:
+    """Fresh networks, optimisers and random numbers for level index `level`, all from `config.seed`."""
+    generator, discriminator = build(config, level, level_seed(config, level))
+    return _state(config, device, generator, discriminator, level)
+
+
+def level_seed(config: RunConfig, level: int) -> int:
+    """A seed of its own for what is drawn once per level."""
+    return config.seed * 1000 + level
+
+
+def _state(config: RunConfig, device: torch.device, generator: Generator, discriminator: Discriminator, level: int) -> State:
+    for network in (generator, discriminator):
+        # channels_last: convolutions on CPU and GPU work in that order; other orders are copied to it on every call
+        network.to(device=device, memory_format=torch.channels_last).train()
+    average = copy.deepcopy(generator).requires_grad_(False) if config.ema else None
+    optimizer_g = _adam(generator, config.learning_rate, config)
+    optimizer_d = _adam(discriminator, config.learning_rate_d or config.learning_rate, config)
+    rng = torch.Generator().manual_seed(config.seed)
+    return State(generator, discriminator, average, optimizer_g, optimizer_d, rng, level)
+
+
+def _adam(network: nn.Module, learning_rate: float, config: RunConfig) -> torch.optim.Optimizer:
+    fused = next(network.parameters()).device.type in ("cpu", "cuda")  # one kernel for all weights
+    return torch.optim.Adam(network.parameters(), learning_rate, (config.beta1, config.beta2), fused=fused)
+
+
+def raise_resolution(state: State, config: RunConfig) -> None:
+    """One level up, in place. With growth = preserve the layers that stay keep the optimiser's memory and the average."""
+    device = next(state.generator.parameters()).device
+    level = state.level + 1
+    generator, discriminator = grow(config, level, level_seed(config, level), state.generator, state.discriminator)
+    taller = _state(config, device, generator, discriminator, level)
+    if config.growth == "preserve":
+        _carry(state.optimizer_g, taller.optimizer_g, state.generator, taller.generator)
+        _carry(state.optimizer_d, taller.optimizer_d, state.discriminator, taller.discriminator)
+    if state.average is not None and config.growth != "scratch":
+        kept = {k: v for k, v in state.average.state_dict().items() if k in taller.average.state_dict()}
+        taller.average.load_state_dict({**taller.average.state_dict(), **kept})
+    for name in PARTS:
+        setattr(state, name, getattr(taller, name))
+    state.level, state.step, state.moments, state.level_began = level, 0, 0, state.seconds
+
+
+def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer, network: nn.Module, taller: nn.Module) -> None:
+    for before, after in same_layers(network, taller).values():
+        if before in old.state:
+            new.state[after] = {k: v.clone() for k, v in old.state[before].items()}
+
+
+def check_finite(state: State) -> None:
+    """Raises WorkError where a weight is NaN or infinite."""
+    for network in (state.generator, state.discriminator):
+        if not all(bool(torch.isfinite(p).all()) for p in network.parameters()):
+            raise WorkError(
+                f"training failed at {state.generator.levels[-1]} x {state.generator.levels[-1]}, step {state.step}: a weight is not "
+                "a number; the last good checkpoint is kept; try a lower learning_rate and start again."
+            )
+
+
+def save(state: State, config: RunConfig, folder: RunFolder) -> None:
+    """checkpoint.pt, atomically; a state with a NaN in it never replaces a good one. Raises WorkError."""
+    check_finite(state)
+    parts = {name: getattr(state, name) for name in PARTS}
+    checkpoint.save(folder.path / "checkpoint.pt", {
+        "format": 1, "config": config.to_dict(), "data": folder.run["data"]["fingerprint"], "rng": state.rng.get_state(),
+        "position": {name: getattr(state, name) for name in POSITION},
+        **{name: part and part.state_dict() for name, part in parts.items()},
+    })  # fmt: skip
+
+
+def restore(folder: RunFolder, config: RunConfig, device: torch.device) -> State:
+    """The state that `save` wrote. Raises InputError for another config or data, WorkError where the file does not fit."""
+    content = checkpoint.load(folder.path / "checkpoint.pt")
+    refuse_changes(content["config"], config)
+    state = start(config, device, content["position"]["level"])
+    try:
+        for name in PARTS:
+            if content[name] is not None:
+                getattr(state, name).load_state_dict(content[name])
+    except (RuntimeError, ValueError, AttributeError) as error:
+        raise WorkError(f"{folder.path / 'checkpoint.pt'} does not fit the networks of this run; was it copied from another run?") from error
+    state.rng.set_state(content["rng"])
+    for name, value in content["position"].items():
+        setattr(state, name, value)
+    return state
+
+
+def refuse_changes(before: dict[str, Any], config: RunConfig) -> None:
+    """A resumed run is the run that was started, or none. Raises InputError naming the fields that differ."""
+    now = config.to_dict()
+    changed = [f"{k} ({before.get(k)} -> {now.get(k)})" for k in sorted({*before, *now}) if before.get(k) != now.get(k)]
+    if changed:
+        raise InputError(f"cannot resume with a changed config: {', '.join(changed)}; leave these as they were, or start a new run.")
+
+
+def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:
+    """`--init RUN`: the networks of another run, at the level where that run stands; optimisers and random numbers are new.
+
+    Levels below are skipped. Raises InputError where the networks do not fit this config.
+    """
+    content = checkpoint.load(Path(path) / "checkpoint.pt")
+    other = RunConfig.from_dict(content["config"])
+    level = content["position"]["level"]
+    reached = other.resolutions[: level + 1]
+    if config.resolutions[: level + 1] != reached:
+        raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
+    state = start(config, device, level)
+    try:
+        state.generator.load_state_dict(content["generator"])
+        state.discriminator.load_state_dict(content["discriminator"])
+        if state.average is not None:
+            state.average.load_state_dict(content["average"] or content["generator"])
+    except RuntimeError:
+        shape = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "latent_dim", "channels", "growth", "blur")
+        differ = [f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in shape if getattr(other, k) != getattr(config, k)]
+        reason = ", ".join(differ) or "feature maps are counted from the top resolution, and that differs"
+        raise InputError(f"--init {path}: its networks have another shape: {reason}.") from None
+    return state
