@@ -1,7 +1,8 @@
 """The parts of a chest as log-attenuation, painted on any grid: `phantom.py` decides how much, this module draws.
 
-Coordinates are fractions of the film's side: x runs from -0.5 to 0.5 with 0 on the spine, y from 0 (top) to 1. Outlines are
-tables of one variable (half a width at each y, the diaphragm's height at each x), so that a lung costs three look-ups per pixel.
+Coordinates are fractions of the film's side: x runs from -0.5 to 0.5 with 0 on the spine, y from 0 (top) to 1.
+Outlines are tables of one variable (half a width at each y, the diaphragm's height at each x), so that a lung costs
+three look-ups per pixel. Amounts are log-attenuation: soft tissue about 1.5, a rib 0.2.
 """
 
 from __future__ import annotations
@@ -89,18 +90,18 @@ def outlines(f: Factors) -> dict[str, np.ndarray]:
     def down(points: list[tuple[float, float]], scale: float = 1.0, smooth: float = 0.03) -> np.ndarray:
         return curve([(top + height * s, scale * value) for s, value in points], smooth)
 
-    wall = [(-0.06, 0.12), (-0.035, 0.28), (-0.01, 0.42), (0.03, 0.53), (0.09, 0.645), (0.18, 0.765), (0.3, 0.86), (0.45, 0.93),
-            (0.7, 0.985), (0.95, 1.0), (1.25, 0.98)]  # fmt: skip
-    m = f.mediastinum
-    vessels = [(-0.06, 0.12), (-0.03, 0.085), (0, 0.068), (0.05, 0.055 * m), (0.12, 0.05 * m)]
-    knob = f.aortic_knob
-    left_border = [*vessels, (0.18, 0.05 * m), (0.215, 0.052 * m + 0.6 * knob), (0.26, 0.052 * m + knob),
-                   (0.30, 0.052 * m + 0.7 * knob), (0.335, 0.053 * m), (0.38, 0.06 * m), (0.44, max(0.068 * m, 0.32 * left)),
-                   (0.50, max(0.074 * m, 0.40 * left)), (0.58, 0.50 * left),
+    wall = [(-0.06, 0.12), (-0.035, 0.28), (-0.01, 0.42), (0.03, 0.53), (0.09, 0.645), (0.18, 0.765), (0.3, 0.86),
+            (0.45, 0.93), (0.7, 0.985), (0.95, 1.0), (1.25, 0.98)]  # fmt: skip
+    m, knob = f.mediastinum, f.aortic_knob
+    apex = [(-0.06, 0.12), (-0.03, 0.085), (0, 0.068), (0.05, 0.055 * m), (0.12, 0.05 * m)]
+    left_border = [*apex, (0.18, 0.05 * m), (0.215, 0.052 * m + 0.6 * knob), (0.26, 0.052 * m + knob),
+                   (0.30, 0.052 * m + 0.7 * knob), (0.335, 0.053 * m), (0.38, 0.06 * m),
+                   (0.44, max(0.068 * m, 0.32 * left)), (0.50, max(0.074 * m, 0.40 * left)), (0.58, 0.50 * left),
                    (0.68, 0.70 * left), (0.77, 0.86 * left), (0.86, 0.95 * left), (0.94, left), (1.02, left),
                    (1.10, 0.92 * left), (1.2, 0.65 * left)]  # fmt: skip
-    right_border = [*vessels, (0.3, 0.048 * m), (0.42, 0.054 * m), (0.52, max(0.058, 0.66 * right)), (0.62, 0.9 * right),
-                    (0.72, right), (0.84, right), (0.95, 0.9 * right), (1.1, 0.7 * right)]  # fmt: skip
+    right_border = [*apex, (0.3, 0.048 * m), (0.42, 0.054 * m), (0.52, max(0.058, 0.66 * right)),
+                    (0.62, 0.9 * right), (0.72, right), (0.84, right), (0.95, 0.9 * right),
+                    (1.1, 0.7 * right)]  # fmt: skip
     dome, low = top + height, top + height + f.dome_difference
     deep = f.sulcus_depth
     diaphragm = curve(
@@ -110,9 +111,10 @@ def outlines(f: Factors) -> dict[str, np.ndarray]:
          (0.93 * half, low + 0.6 * deep), (1.04 * half, low + deep)], 0.05)  # fmt: skip
     wide = f.body_width
     pit = top + 0.30  # armpit
-    body = curve([(top - 0.22, 0.14), (top - 0.11, 0.125), (top - 0.07, 0.14), (top - 0.045, 0.20), (top - 0.02, 0.32),
-                  (top + 0.01, 0.44), (top + 0.06, 0.53), (top + 0.12, 0.58), (pit - 0.08, 0.60), (pit - 0.02, 1.12 * wide),
-                  (pit + 0.05, 0.99 * wide), (pit + 0.2, 0.97 * wide), (0.9, wide), (1.1, 1.03 * wide)], 0.05)  # fmt: skip
+    body = curve([(top - 0.22, 0.14), (top - 0.11, 0.125), (top - 0.07, 0.14), (top - 0.045, 0.20),
+                  (top - 0.02, 0.32), (top + 0.01, 0.44), (top + 0.06, 0.53), (top + 0.12, 0.58), (pit - 0.08, 0.60),
+                  (pit - 0.02, 1.12 * wide), (pit + 0.05, 0.99 * wide), (pit + 0.2, 0.97 * wide), (0.9, wide),
+                  (1.1, 1.03 * wide)], 0.05)  # fmt: skip
     arm = curve([(pit - 0.2, 1.05 * wide + 0.3), (pit - 0.1, 1.05 * wide), (pit, 1.02 * wide),
                  (1.2, 1.02 * wide + f.arm_gap)], 0.04)  # fmt: skip
     thick = curve([(-0.1, 0.75), (top - 0.08, 0.95), (top + 0.08, 1.5), (top + 0.35, 1.72), (dome - 0.05, 1.95),
@@ -133,11 +135,9 @@ def slant(table: np.ndarray) -> np.ndarray:
     return (1 / np.sqrt(1 + slope**2)).astype(np.float32)
 
 
-def cloud(resolution: int, cells: int, rng: np.random.Generator) -> np.ndarray:
+def cloud(resolution: int, cells: int, seed: int) -> np.ndarray:
     """Smooth random field of about unit variance, `cells` blobs across; the same field at every resolution."""
-    lattice = rng.standard_normal((cells + 3, cells + 3), np.float32)
-    if cells > resolution / 2:  # finer than the pixels: it averages out
-        return np.zeros((resolution, resolution), np.float32)
+    lattice = np.random.default_rng([seed, cells]).standard_normal((cells + 3, cells + 3), np.float32)
     position = (np.arange(resolution, dtype=np.float32) + 0.5) * np.float32(cells / resolution) + 1
     first = position.astype(np.int32)
     t = position - first
@@ -154,9 +154,10 @@ def cloud(resolution: int, cells: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def strokes(out: np.ndarray, grid: Grid, parts: np.ndarray) -> None:
-    """Soft strokes with a Gaussian profile, rows of (x0, y0, x1, y1, width, peak), into `out` by the larger value at each pixel.
+    """Paint soft strokes, rows of (x0, y0, x1, y1, width, peak) with a Gaussian profile, into the contiguous `out`.
 
-    Adding would make joints shine. Strokes of like size are painted together: a loop would cost more than the pixels.
+    The larger value wins at each pixel; adding would make joints shine. Strokes of like size are painted together:
+    one by one, calls would cost more than pixels.
     """
     size = grid.resolution
     ends = [(size * v).astype(np.float32) for at in (0, 2) for v in grid.on_film(parts[:, at], parts[:, at + 1])]
@@ -165,7 +166,7 @@ def strokes(out: np.ndarray, grid: Grid, parts: np.ndarray) -> None:
     order = np.argsort(np.abs(ends[0] - ends[2]) + np.abs(ends[1] - ends[3]) + 4 * width)
     flat, start = out.reshape(-1), 0
     while start < len(order):
-        few = order[start : start + max(1, int(24 * (256 / size) ** 1.2))] if size > 64 else order[start:]
+        few = order[start : start + max(1, 8192 // size)]  # some hundred thousand pixels at a time
         start += len(few)
         x0, y0, x1, y1, w, top = (v[few].astype(np.float32)[:, None, None] for v in (*ends, width, peak))
         left, upper = np.floor(np.minimum(x0, x1) - 2.2 * w), np.floor(np.minimum(y0, y1) - 2.2 * w)
@@ -186,17 +187,13 @@ def strokes(out: np.ndarray, grid: Grid, parts: np.ndarray) -> None:
 
 
 def branches(f: Factors, rng: np.random.Generator) -> np.ndarray:
-    """Vessels of both lungs as strokes: thick at the hila, forking and thinning outwards, one generation after the other."""
+    """Vessels of both lungs as strokes: thick at the hila, forking and thinning outwards, generation by generation."""
     angles = np.array([-72, -42, -8, 22, 48, 66, 80] * 2)  # degrees below the horizontal, outwards
     side = np.repeat([-1.0, 1.0], len(angles) // 2)
     turn = np.radians(angles + rng.uniform(-10, 10, len(angles)))
     x = np.where(side > 0, 0.080, -0.070)
-    y = (
-        f.lung_top
-        + f.lung_height * np.where(side > 0, 0.43, 0.46)
-        + rng.uniform(-0.025, 0.025, len(angles))
-        + 0.045 * np.sin(turn)
-    )
+    y = f.lung_top + f.lung_height * np.where(side > 0, 0.43, 0.46)
+    y += rng.uniform(-0.025, 0.025, len(angles)) + 0.045 * np.sin(turn)
     width = rng.uniform(0.006, 0.0095, len(angles))
     hilum = np.stack([x, y, x + 0.018 * side, y + 0.02 * np.sin(turn), 2.2 * width, np.full(len(x), 0.5)], 1)
     parts = [hilum]
@@ -218,9 +215,9 @@ def branches(f: Factors, rng: np.random.Generator) -> np.ndarray:
 
 
 def add_ribs(out: np.ndarray, grid: Grid, f: Factors, wall: np.ndarray) -> None:
-    """Each rib is a sheared half-ring: the upper arc runs from the spine outwards, the lower one comes back in front, fainter."""
+    """A rib is a sheared half-ring: its upper arc runs from the spine outwards, the lower one returns in front."""
     spacing = f.lung_height / (f.rib_count - 0.5)
-    for number in range(f.rib_count + 2):
+    for number in range(f.rib_count + 1):
         level = f.lung_top + 0.10 + spacing * number  # where the rib turns at the wall
         for side in (0, 1):
             outer = float(wall[side, entry(level)]) * 1.012 + 0.002
@@ -245,7 +242,8 @@ def _rib(out: np.ndarray, grid: Grid, f: Factors, level: float, outer: float, si
     ring = np.square(y * stretch)
     ring += np.square(x * np.float32(1 / across))
     near = np.abs(ring - 1) < 3 * half / behind  # the rest of the box is empty
-    x, y, stretch, ring = x[near], y[near], stretch[near], np.sqrt(ring[near])
+    few = np.flatnonzero(near)
+    x, y, stretch, ring = x.take(few), y.take(few), stretch.take(few), np.sqrt(ring.take(few))
     u, v = x * np.float32(1 / across**2), y * stretch * stretch  # the ring's gradient, before the shear
     distance = (ring - 1) * ring / (np.sqrt(np.square(u - v * np.float32(slope)) + v * v) + np.float32(1e-3))
     ahead = y > 0
@@ -264,7 +262,6 @@ def _rib(out: np.ndarray, grid: Grid, f: Factors, level: float, outer: float, si
 def attenuation(f: Factors, grid: Grid) -> np.ndarray:
     """Log-attenuation of the patient on the grid, about 0 (air) to 3.5 (belly, lead)."""
     lines = outlines(f)
-    rng = np.random.default_rng([f.grain, 2])
     across, down, column = np.abs(grid.x), entry(grid.y), entry(grid.x)
     sided = down + (grid.x > 0) * np.int32(lines["wall"].shape[1])  # the two rows of a table laid end to end
 
@@ -301,15 +298,17 @@ def attenuation(f: Factors, grid: Grid) -> np.ndarray:
     dense += heart
     dense += edge(below, 0.05) * trunk * np.float32(0.25)
 
-    mottle = [cloud(grid.resolution, cells, rng) for cells in (5, 14, 40, 110, 230)]
     texture = np.zeros_like(dense)
-    strokes(texture, grid, branches(f, rng))
+    strokes(texture, grid, branches(f, np.random.default_rng([f.grain, 2])))
     texture *= np.float32(0.36 * f.vessel_strength)
-    for field, amount in zip(mottle[1:], (0.025, 0.024, 0.022, 0.018), strict=True):
-        texture += np.float32(amount) * field
+    for cells, amount in ((14, 0.025), (40, 0.024), (110, 0.022), (230, 0.018)):
+        if cells < grid.resolution / 2:  # what is finer than the pixels averages out
+            field = cloud(grid.resolution, cells, f.grain)
+            field *= np.float32(amount)
+            texture += field
     texture *= lungs
     dense += texture
-    dense += 0.02 * mottle[0]
+    dense += 0.02 * cloud(grid.resolution, 5, f.grain)
 
     bones = np.zeros_like(dense)
     add_ribs(bones, grid, f, lines["wall"])
@@ -325,7 +324,7 @@ def attenuation(f: Factors, grid: Grid) -> np.ndarray:
     if f.findings:
         inside = aerated * edge(0.01 - below, 0.01)
         for finding in f.findings:
-            _opacity(dense, grid, finding, inside, mottle)
+            _opacity(dense, grid, finding, inside, f.grain)
     if f.marker:
         _marker(dense, grid, f)
     return dense
@@ -358,11 +357,8 @@ def _fluid(f: Factors, grid: Grid, wall: np.ndarray, across: np.ndarray) -> np.n
             x, y = grid.in_patient(finding.x, finding.y)
             climb = np.clip(across / np.maximum(wall, np.float32(0.05)), 0, 1) ** 5
             surface = np.float32(y + finding.size * 0.5) - np.float32(finding.size) * (0.55 + 0.45 * climb)
-            layer = (
-                edge(grid.y - surface, 0.010)
-                * edge(grid.x * np.float32(np.sign(x)), 0.02)
-                * np.float32(finding.strength)
-            )
+            layer = edge(grid.y - surface, 0.010) * edge(grid.x * np.float32(1 if x > 0 else -1), 0.02)
+            layer *= np.float32(finding.strength)
             total = layer if total is None else np.maximum(total, layer)
     return total
 
@@ -384,32 +380,41 @@ def _spine(dense: np.ndarray, grid: Grid, f: Factors) -> None:
 
 
 def _shoulders(dense: np.ndarray, grid: Grid, f: Factors) -> None:
-    """Clavicles, humeral heads with their shafts, and the blades' inner edges."""
-    top, half = f.lung_top, f.thorax_width / 2
-    for side in (-1, 1):
-        where = grid.window(*sorted((side * 0.02, side * 0.46)), top - 0.06, top + 0.14)
-        run = (grid.x[where] * np.float32(side) - np.float32(0.03)) * np.float32(
-            1 / 0.36
-        )  # 0 at the breast bone, 1 outside
-        line = top + 0.088 - 0.09 * run - 0.012 * np.sin(run * np.float32(2 * np.pi))
-        thick = 0.0105 + 0.006 * np.square(2 * run - 1)
-        rel = (grid.y[where] - line) / thick * 0.95
-        bone = edge(1 - np.abs(rel), 0.2) * (0.65 + 0.35 * np.minimum(rel * rel, 1))
-        dense[where] += 0.20 * bone * edge(run, 0.02) * edge(1 - run, 0.04)
-        hx, hy = side * (half + 0.105), top + 0.095
-        where = grid.window(*sorted((side * (half + 0.03), side * 0.75)), hy - 0.09, hy + 0.42)
-        x, y = (grid.x[where] - np.float32(hx)) * np.float32(side), grid.y[where] - np.float32(hy)
-        head = 0.050 - np.hypot(x, y)
-        shaft = 0.024 - np.abs(x - 0.012 - 0.16 * y) + 0 * y
-        shaft = np.minimum(shaft, y)
-        bone = edge(np.maximum(head, shaft), 0.005) * edge(0.34 - y, 0.03)
-        rim = bone * np.exp(-np.square(np.maximum(head, shaft) - 0.006) * np.float32(1 / 0.007**2))
-        dense[where] += 0.26 * bone + 0.10 * rim
-        where = grid.window(*sorted((side * (half - 0.08), side * (half + 0.14))), top + 0.02, top + 0.36)
-        x, y = grid.x[where] * np.float32(side) - np.float32(half), grid.y[where] - np.float32(top + 0.05)
-        inner = x + 0.045 - 0.05 * np.sin(np.clip(y, 0, 0.3) * 9)
-        blade = np.minimum(np.minimum(inner, y * 0.8 + 0.02), 0.085 - x - 0.37 * y)
-        dense[where] += 0.055 * edge(blade, 0.006) + 0.07 * np.exp(-np.square(blade * np.float32(1 / 0.006)))
+    for sign in (-1, 1):
+        _clavicle(dense, grid, f, sign)
+        _humerus(dense, grid, f, sign)
+        _blade(dense, grid, f, sign)
+
+
+def _clavicle(dense: np.ndarray, grid: Grid, f: Factors, sign: int) -> None:
+    where = grid.window(*sorted((sign * 0.02, sign * 0.46)), f.lung_top - 0.06, f.lung_top + 0.14)
+    run = grid.x[where] * np.float32(sign / 0.36) - np.float32(0.03 / 0.36)  # 0 at the breast bone, 1 at the shoulder
+    line = f.lung_top + 0.088 - 0.09 * run - 0.012 * np.sin(run * np.float32(2 * np.pi))
+    thick = 0.0105 + 0.006 * np.square(2 * run - 1)
+    off = (grid.y[where] - line) / thick
+    bone = edge(1 - np.abs(off), 0.2) * (0.65 + 0.35 * np.minimum(off * off, 1))
+    dense[where] += 0.20 * bone * edge(run, 0.02) * edge(1 - run, 0.04)
+
+
+def _humerus(dense: np.ndarray, grid: Grid, f: Factors, sign: int) -> None:
+    centre, level = f.thorax_width / 2 + 0.105, f.lung_top + 0.095
+    where = grid.window(*sorted((sign * (centre - 0.08), sign * 0.75)), level - 0.09, level + 0.42)
+    x, y = grid.x[where] * np.float32(sign) - np.float32(centre), grid.y[where] - np.float32(level)
+    shaft = np.minimum(0.024 - np.abs(x - 0.012 - 0.16 * y), y)
+    inside = np.maximum(0.050 - np.sqrt(x * x + y * y), shaft)
+    bone = edge(inside, 0.005) * edge(0.34 - y, 0.03)
+    cortex = np.exp(np.square(inside - 0.006) * np.float32(-1 / 0.007**2))
+    dense[where] += bone * (0.26 + 0.10 * cortex)
+
+
+def _blade(dense: np.ndarray, grid: Grid, f: Factors, sign: int) -> None:
+    """Shoulder blade, a triangle of which mostly the rim shows."""
+    half, level = f.thorax_width / 2, f.lung_top + 0.05
+    where = grid.window(*sorted((sign * (half - 0.08), sign * (half + 0.14))), level - 0.03, level + 0.31)
+    x, y = grid.x[where] * np.float32(sign) - np.float32(half), grid.y[where] - np.float32(level)
+    rim = x + 0.045 - 0.05 * np.sin(np.clip(y, 0, 0.3) * 9)
+    inside = np.minimum(np.minimum(rim, y * 0.8 + 0.02), 0.085 - x - 0.37 * y)
+    dense[where] += 0.055 * edge(inside, 0.006) + 0.07 * np.exp(-np.square(inside * np.float32(1 / 0.006)))
 
 
 def _airway(dense: np.ndarray, grid: Grid, f: Factors) -> None:
@@ -433,28 +438,20 @@ def _breasts(dense: np.ndarray, grid: Grid, f: Factors, trunk: np.ndarray) -> No
         y = (grid.y[where] - np.float32(level)) * np.float32(1 / reach_y)
         y *= np.where(y < 0, np.float32(0.6), np.float32(1))  # fades upwards, sharp fold below
         inside = 1 - np.sqrt(x * x + y * y)
-        dense[where] += (
-            np.float32(0.34 * f.breast)
-            * trunk[where]
-            * edge(inside, 0.035)
-            * np.sqrt(np.clip(inside * 2.2 + 0.15, 0, 1))
-        )
+        thick = np.sqrt(np.clip(inside * 2.2 + 0.15, 0, 1)) * edge(inside, 0.035)
+        dense[where] += np.float32(0.34 * f.breast) * thick * trunk[where]
 
 
 def _stomach(dense: np.ndarray, grid: Grid, f: Factors, below: np.ndarray) -> None:
     cx, cy = 0.46 * f.thorax_width / 2, f.lung_top + f.lung_height + f.dome_difference + 0.055
     where = grid.window(cx - 0.1, cx + 0.1, cy - 0.05, cy + 0.05)
-    x, y = (
-        (grid.x[where] - np.float32(cx)) * np.float32(1 / 0.075),
-        (grid.y[where] - np.float32(cy)) * np.float32(1 / 0.034),
-    )
-    bubble = (
-        edge(1 - np.sqrt(x * x + y * y), 0.12) * edge(0.55 - y, 0.1) * edge(below[where] - np.float32(0.008), 0.005)
-    )
-    dense[where] -= np.float32(0.55 * f.stomach_gas) * bubble
+    x = (grid.x[where] - np.float32(cx)) * np.float32(1 / 0.075)
+    y = (grid.y[where] - np.float32(cy)) * np.float32(1 / 0.034)
+    bubble = edge(1 - np.sqrt(x * x + y * y), 0.12) * edge(0.55 - y, 0.1)  # gas above, a level below
+    dense[where] -= np.float32(0.55 * f.stomach_gas) * bubble * edge(below[where] - np.float32(0.008), 0.005)
 
 
-def _opacity(dense: np.ndarray, grid: Grid, finding: Finding, inside: np.ndarray, mottle: list[np.ndarray]) -> None:
+def _opacity(dense: np.ndarray, grid: Grid, finding: Finding, inside: np.ndarray, grain: int) -> None:
     if finding.kind not in ("nodule", "consolidation"):
         return
     x, y = grid.in_patient(finding.x, finding.y)
@@ -464,7 +461,7 @@ def _opacity(dense: np.ndarray, grid: Grid, finding: Finding, inside: np.ndarray
     if finding.kind == "nodule":
         shape = edge(1 - far, 0.13) * np.sqrt(np.clip(1.15 - far * far, 0.15, 1))
     else:
-        patchy = 0.30 * mottle[1][where] + 0.22 * mottle[2][where]
+        patchy = 0.30 * cloud(grid.resolution, 14, grain)[where] + 0.22 * cloud(grid.resolution, 40, grain)[where]
         shape = edge(0.72 - far + 0.45 * patchy, 0.3) * np.clip(0.85 + 0.55 * patchy, 0.2, 1.3)
     dense[where] += np.float32(finding.strength) * shape * inside[where]
 
@@ -473,9 +470,6 @@ def _marker(dense: np.ndarray, grid: Grid, f: Factors) -> None:
     """A lead L at the patient's left."""
     x, y = grid.in_patient(*f.marker)
     lead = np.zeros_like(dense)
-    strokes(
-        lead,
-        grid,
-        np.array([(x, y - 0.018, x, y + 0.018, 0.004, 1.6), (x, y + 0.018, x + 0.018, y + 0.018, 0.004, 1.6)]),
-    )
+    letter = [(x, y - 0.018, x, y + 0.018, 0.004, 1.6), (x, y + 0.018, x + 0.018, y + 0.018, 0.004, 1.6)]
+    strokes(lead, grid, np.array(letter))
     np.maximum(dense, 3.2 * np.minimum(1, lead), out=dense)

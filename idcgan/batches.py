@@ -51,7 +51,7 @@ class MixedBatches:
         return len(self._films) // self.batch_size
 
     def indices(self, step: int) -> np.ndarray:
-        """Which films step 0, 1, ... shows, (batch_size,) int: a function of (seed, resolution, step) alone, for resume."""
+        """The films that step 0, 1, ... shows, (batch_size,) int: a function of (seed, resolution, step) alone."""
         epoch, place = divmod(step, self.steps_per_epoch)
         order = np.random.default_rng([self.seed, self.resolution, epoch]).permutation(len(self._films))
         return order[place * self.batch_size : (place + 1) * self.batch_size]

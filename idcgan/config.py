@@ -119,7 +119,9 @@ class RunConfig:
         for name in values:
             if name not in hints:
                 near = difflib.get_close_matches(name, hints, 1)
-                raise InputError(f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields."))
+                raise InputError(
+                    f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields.")
+                )
         return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
@@ -145,8 +147,15 @@ class RunConfig:
 # incrementally change the resolution; continue above training for all epochs"): 15, 20 and 10 share evenly over the
 # five sets D1-D5. The other reading, all epochs at every level, is `--set epochs_for=level`.
 _PAPER = dict(
-    resolutions=(64, 128, 512, 1024, 2048), max_feature_maps=0, growth="reset", transition="replace",
-    learning_rate=0.0001, batch_size=(8,), feature_maps_g=8, feature_maps_d=8, channels=1,
+    resolutions=(64, 128, 512, 1024, 2048),
+    max_feature_maps=0,
+    growth="reset",
+    transition="replace",
+    learning_rate=0.0001,
+    batch_size=(8,),
+    feature_maps_g=8,
+    feature_maps_d=8,
+    channels=1,
 )
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -155,21 +164,46 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
     "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
     "recommended": dict(
-        resolutions=(64, 128, 256, 512, 1024), minutes=20.0, level_shares=(0.12, 0.28, 0.3, 0.15, 0.15), epochs=0,
-        max_feature_maps=128, feature_maps_g=8, feature_maps_d=8, learning_rate=0.0004,
-        augment=("brightness", "contrast", "translation"), ema=0.995, workers=2, transition_share=0.25,
+        resolutions=(64, 128, 256, 512, 1024),
+        minutes=20.0,
+        level_shares=(0.12, 0.28, 0.3, 0.15, 0.15),
+        epochs=0,
+        max_feature_maps=128,
+        feature_maps_g=8,
+        feature_maps_d=8,
+        learning_rate=0.0004,
+        augment=("brightness", "contrast", "translation"),
+        ema=0.995,
+        workers=2,
+        transition_share=0.25,
     ),
     # seconds: for tests and continuous integration, far too short to learn anything
     "tiny": dict(
-        resolutions=(16, 32), feature_maps_g=4, feature_maps_d=4, max_feature_maps=16, latent_dim=16, epochs=4,
-        batch_size=(4,), learning_rate=0.0004, augment=("brightness", "translation"), ema=0.9, log_every=1, samples=4,
-        moments=2, workers=1, checkpoint_seconds=0.0,
+        resolutions=(16, 32),
+        feature_maps_g=4,
+        feature_maps_d=4,
+        max_feature_maps=16,
+        latent_dim=16,
+        epochs=4,
+        batch_size=(4,),
+        learning_rate=0.0004,
+        augment=("brightness", "translation"),
+        ema=0.9,
+        log_every=1,
+        samples=4,
+        moments=2,
+        workers=1,
+        checkpoint_seconds=0.0,
     ),
 }
 # as recommended, up to 256 and in four minutes: a first look on any machine
 PRESETS["laptop"] = dict(
-    PRESETS["recommended"], resolutions=(64, 128, 256), minutes=4.0, level_shares=(0.25, 0.4, 0.35),
-    feature_maps_g=16, feature_maps_d=16,
+    PRESETS["recommended"],
+    resolutions=(64, 128, 256),
+    minutes=4.0,
+    level_shares=(0.25, 0.4, 0.35),
+    feature_maps_g=16,
+    feature_maps_d=16,
 )
 
 

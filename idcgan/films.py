@@ -17,6 +17,7 @@ from __future__ import annotations
 import threading
 import warnings
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -166,22 +167,22 @@ def _check_size(path: Path, width: int, height: int) -> None:
         raise _refuse(path, f"has {width} x {height} pixels, and the shorter side must have {SMALLEST_SIDE}")
 
 
-def _open_picture(path: Path) -> Image.Image:
+def _open_picture(file: BinaryIO) -> Image.Image:
     """Image.open with this module's own size limit in place of Pillow's, which warns, and refuses at less."""
     with _PILLOW_GUARD:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
-            return Image.open(path, formats=("PNG", "JPEG", "TIFF"))
+            return Image.open(file, formats=("PNG", "JPEG", "TIFF"))
         finally:
             Image.MAX_IMAGE_PIXELS = limit
 
 
 def _read_picture(path: Path) -> np.ndarray:
-    try:
-        image = _open_picture(path)
-    except Image.UnidentifiedImageError as error:
-        raise _refuse(path, "is not a PNG, JPEG, TIFF or DICOM file") from error
-    with image:
+    with open(path, "rb") as file:  # not its name: Pillow would map a TIFF, and scramble one that lies on its side
+        try:
+            image = _open_picture(file)
+        except Image.UnidentifiedImageError as error:
+            raise _refuse(path, "is not a PNG, JPEG, TIFF or DICOM file") from error
         _check_size(path, *image.size)
         # Pillow turns WhiteIsZero (tag 262 = 0) round for 8 bits, not for deeper ones
         deep = image.mode.startswith("I") or image.mode == "F"
@@ -218,8 +219,8 @@ def _unit_range(values: np.ndarray) -> np.ndarray:
 def _stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
     if high <= low:
         return np.zeros(values.shape, np.float32)
-    exact = np.float64 if values.dtype.itemsize > 2 else np.float32  # float32 holds 16-bit counts exactly, not 32-bit ones
-    film = (values.astype(exact) - exact(low)).astype(np.float32, copy=False)
+    exact = np.result_type(values.dtype, np.float32)  # float64 for 32-bit counts: float32 does not hold them exactly
+    film = (values.astype(exact) - exact.type(low)).astype(np.float32, copy=False)
     film *= np.float32(1 / (high - low))
     return np.clip(film, 0, 1, out=film)
 

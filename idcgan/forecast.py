@@ -40,7 +40,9 @@ class Forecast:
         """One sentence, for a person who waits."""
         rows = zip(self.resolutions, self.level_steps, self.level_seconds, strict=True)
         levels = ", ".join(f"{r}: {steps:,} steps in {minutes(seconds)}" for r, steps, seconds in rows if steps)
-        return f"expect {minutes(sum(self.level_seconds))} ({levels}), {gigabytes(self.memory)} of memory and {gigabytes(self.disk)} of disk."
+        return (
+            f"expect {minutes(sum(self.level_seconds))} ({levels}), {gigabytes(self.memory)} of memory and {gigabytes(self.disk)} of disk."
+        )
 
 
 def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: Path, first: int = 0) -> Forecast:
@@ -65,7 +67,7 @@ def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: P
 
 
 def time_step(config: RunConfig, level: int, device: torch.device, longest: float = 4.0) -> float:
-    """Seconds of one step on random films: the best of three after one to warm up; a level whose first step takes longer than `longest` is judged by that."""
+    """Seconds of one step on random films: the best of three after one to warm up, or the first where it takes over `longest`."""
     from .state import start
     from .training import step
 
@@ -129,10 +131,7 @@ def disk_needed(config: RunConfig) -> int:
 
 def refuse_what_cannot_fit(config: RunConfig, memory: int, disk: int, device: torch.device, out: Path) -> None:
     """Raises InputError naming what is needed and what is there."""
-    if device.type == "cuda":
-        there = torch.cuda.mem_get_info(device)[0]
-    else:
-        there = machine.memory_available()
+    there = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else machine.memory_available()
     if memory > there:
         level = max(range(len(config.resolutions)), key=lambda at: _level_memory(config, at))
         raise InputError(
@@ -142,7 +141,9 @@ def refuse_what_cannot_fit(config: RunConfig, memory: int, disk: int, device: to
     folder = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
     room = shutil.disk_usage(folder).free
     if disk > room:
-        raise InputError(f"the run needs about {gigabytes(disk)} on disk and {folder} has {gigabytes(room)} free; free some or choose another --out.")
+        raise InputError(
+            f"the run needs about {gigabytes(disk)} on disk and {folder} has {gigabytes(room)} free; free some or choose another --out."
+        )
 
 
 def minutes(seconds: float) -> str:
@@ -155,5 +156,3 @@ def minutes(seconds: float) -> str:
 def gigabytes(count: float) -> str:
     """Bytes as a person says them."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"
-
-

@@ -12,9 +12,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .batches import MixedBatches
 from .config import RunConfig
 from .errors import InputError
-from .batches import MixedBatches
 from .pyramid import Pyramid
 
 
@@ -27,7 +27,9 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
         pyramid = Pyramid.open(films)
         missing = [r for r in config.resolutions if r not in pyramid.resolutions]
         if missing:
-            raise InputError(f"{films} has no level {missing[0]} (it has {pyramid.resolutions}); build it again with that resolution, or leave the level out.")
+            raise InputError(
+                f"{films} has no level {missing[0]} (it has {pyramid.resolutions}); build it again with that level."
+            )
         if pyramid.channels != config.channels:
             raise InputError(f"{films} has {pyramid.channels} channels and channels is {config.channels}; make them the same.")
         return pyramid
@@ -36,7 +38,9 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
     options = [source, label_class, list(config.resolutions), config.square, config.channels]
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
     name = source.replace(":", "-") if _is_phantom(films) else f"{Path(source).name}-{config.label_class}"
-    return Pyramid.build(source, shelf / f"{name}-{key}", config.resolutions, config.square, config.channels, label_class, progress=progress)
+    return Pyramid.build(
+        source, shelf / f"{name}-{key}", config.resolutions, config.square, config.channels, label_class, progress=progress
+    )
 
 
 def _is_phantom(films: str | Path) -> bool:

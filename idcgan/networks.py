@@ -112,7 +112,9 @@ class Discriminator(nn.Module):
         super().__init__()
         self.levels, self.skip = tuple(levels), skip
         self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
-        self.films = nn.ModuleDict({str(r): nn.Conv2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])})
+        self.films = nn.ModuleDict(
+            {str(r): nn.Conv2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])}
+        )
         self.blocks = nn.ModuleDict()
         resolution = levels[-1] // 2
         while resolution >= 8:

@@ -1,7 +1,7 @@
-"""Procedural frontal chest films, normal and abnormal, at any resolution and with known factors: the data that needs no download.
+"""Procedural frontal chest films, normal and abnormal, at any resolution, with known factors: data without a download.
 
-A film is built as a sum of log-attenuations (body, minus lungs, plus heart, vessels, bones, findings), seen through a film's
-characteristic curve, with detector noise, and cropped by a collimator. Nothing here comes from a real film.
+A film is a sum of log-attenuations (body, minus lungs, plus heart, vessels, bones, findings), seen through a film's
+characteristic curve, with detector noise, cropped by a collimator. Nothing here comes from a real film.
 """
 
 from __future__ import annotations
@@ -21,8 +21,13 @@ KINDS = ("nodule", "consolidation", "effusion", "cardiomegaly")
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong, and where: centre (x, y) from the film's top left corner and size (radius; for an effusion its height
-    at the wall, for cardiomegaly the heart's width), all in fractions of the film's side; strength in log-attenuation."""
+    """What is wrong, and where.
+
+    `kind` is one of KINDS; (x, y) is its centre from the film's top left corner, as displayed; `size` is a radius
+    (for an effusion its height at the wall, for cardiomegaly the heart's width): all fractions of the film's side.
+    `strength` is a log-attenuation; for an effusion the share of lung it replaces; for cardiomegaly unused, since the
+    heart is drawn from `Factors.heart_width`. Raises InputError for an unknown kind.
+    """
 
     kind: str
     x: float
@@ -30,18 +35,26 @@ class Finding:
     size: float
     strength: float
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise InputError(f"kind is {self.kind!r}; choose one of {', '.join(KINDS)}.")
+
 
 @dataclass(frozen=True)
 class Factors:
-    """Everything that decides a film but its noise. Lengths are fractions of the film's side, from its top left corner."""
+    """Everything that decides a film but its noise. Plain values, JSON-able; lengths are fractions of the film's side.
+
+    "Left" and "right" in field names and comments are the viewer's. The collimator and the marker lie on the film as
+    displayed; the rest belongs to the patient, whom `rotation` turns about the film's middle.
+    """
 
     label_class: str = "normal"
     heart_width: float = 0.29
     thorax_width: float = 0.66
     lung_top: float = 0.10
-    lung_height: float = 0.66  # apex to the top of the right dome (the viewer's left)
+    lung_height: float = 0.66  # apex to the top of the left dome
     lung_opacity: float = 0.1  # 0 clear, 1 as dense as soft tissue
-    dome_difference: float = 0.02  # how much lower the left dome is
+    dome_difference: float = 0.02  # how much lower the right dome is, above the stomach
     sulcus_depth: float = 0.12  # dome to costophrenic angle
     aortic_knob: float = 0.02
     mediastinum: float = 1.0  # relative width above the heart
@@ -81,11 +94,19 @@ def _whole(name: str, value: int, low: int, high: int | None = None) -> int:
     return number
 
 
-def draw_factors(seed: int, label_class: str = "normal") -> Factors:
-    """Random factors, a pure function of (seed, label_class). Raises InputError for a negative seed or an unknown label_class."""
-    seed = _whole("seed", seed, 0)
+def _known(label_class: str) -> None:
     if label_class not in LABEL_CLASSES:
         raise InputError(f"label_class is {label_class!r}; choose one of {', '.join(LABEL_CLASSES)}.")
+
+
+def draw_factors(seed: int, label_class: str = "normal") -> Factors:
+    """Random factors, a pure function of (seed, label_class).
+
+    Normal: no findings, cardiothoracic ratio below 0.5. Abnormal: one to three findings. Raises InputError for a
+    negative seed or an unknown label_class.
+    """
+    seed = _whole("seed", seed, 0)
+    _known(label_class)
     rng = np.random.default_rng([seed, LABEL_CLASSES.index(label_class), 1])
 
     def between(low: float, high: float) -> float:
@@ -97,7 +118,7 @@ def draw_factors(seed: int, label_class: str = "normal") -> Factors:
     height = around(0.64, 0.065, 0.46, 0.80)
     thorax = around(0.70, 0.05, 0.56, 0.84)
     borders = tuple(between(0, 0.06) if rng.random() < 0.2 else 0.0 for _ in range(4))
-    values = dict(
+    chest = Factors(
         label_class=label_class,
         thorax_width=thorax,
         heart_width=thorax * around(0.44, 0.028, 0.37, 0.485),
@@ -126,14 +147,13 @@ def draw_factors(seed: int, label_class: str = "normal") -> Factors:
         marker=(between(0.88, 0.96), between(0.03, 0.12)) if rng.random() < 0.6 else None,
         grain=int(rng.integers(2**31)),
     )
-    plain = Factors(**values)
-    return plain if label_class == "normal" else _with_findings(plain, rng)
+    return chest if label_class == "normal" else _with_findings(chest, rng)
 
 
 def _with_findings(f: Factors, rng: np.random.Generator) -> Factors:
     """The same chest with one to three findings, of different kinds except that nodules may repeat."""
     grid, half = Grid(1, f.rotation, f.centre), f.thorax_width / 2
-    kinds = list(rng.permutation(KINDS)[: int(rng.integers(1, 4))])
+    kinds = sorted(rng.permutation(KINDS)[: int(rng.integers(1, 4))].tolist())  # cardiomegaly first: it moves borders
     if kinds == ["nodule"]:
         kinds *= int(rng.integers(1, 4))
     findings = []
@@ -149,12 +169,12 @@ def _with_findings(f: Factors, rng: np.random.Generator) -> Factors:
         else:
             low, high = (0.013, 0.035) if kind == "nodule" else (0.06, 0.13)
             size, strength = float(rng.uniform(low, high)), float(rng.uniform(0.35, 0.7))
-            down = rng.uniform(0.22, 0.78)
-            inner = 0.30 if side < 0 or down < 0.45 else 0.55  # not behind the heart
+            down = rng.uniform(0.22, 0.42 if f.cardiothoracic_ratio > 0.5 else 0.78)
+            inner = 0.30 if side < 0 or down < 0.45 else 0.60  # beside the heart, not behind it
             x = side * half * rng.uniform(inner, 0.62 + 0.2 * min(down, 0.5))
             y = f.lung_top + f.lung_height * down
         column, row = grid.on_film(x, y)
-        findings.append(Finding(str(kind), float(column), float(row), size, strength))
+        findings.append(Finding(kind, float(column), float(row), size, strength))
     return replace(f, label_class="abnormal", findings=tuple(findings))
 
 
@@ -198,7 +218,7 @@ def _collimate(film: np.ndarray, f: Factors) -> None:
 
 
 def film(seed: int, label_class: str = "normal", resolution: int = 256) -> tuple[np.ndarray, Factors]:
-    """One film and its factors, a pure function of its arguments. Shape, range and errors as `render` and `draw_factors`."""
+    """One film, as from `render`, and its factors, as from `draw_factors`: a pure function of the arguments."""
     factors = draw_factors(seed, label_class)
     return render(factors, resolution, seed), factors
 
@@ -209,7 +229,6 @@ def films(
     """`count` films with their factors. Film i depends on (seed, i), not on `count`. Raises InputError at once."""
     count, seed = _whole("count", count, 0), _whole("seed", seed, 0)
     _whole("resolution", resolution, 16, 2048)
-    if label_class not in LABEL_CLASSES:
-        raise InputError(f"label_class is {label_class!r}; choose one of {', '.join(LABEL_CLASSES)}.")
+    _known(label_class)
     own = (int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) for i in range(count))
     return (film(one, label_class, resolution) for one in own)

@@ -308,7 +308,7 @@ def _same(old: Pyramid, films: list[_Candidate], left_out: list[dict]) -> bool:
 
 
 def _prepare(film: _Candidate, resolutions: list[int], square: str) -> _Planes | str:
-    """One film at all resolutions, or the sentence that says why not. Runs in workers: no torch here, it starts slowly."""
+    """One film at all resolutions, or the sentence that says why not. Runs in workers: no torch, it starts slowly."""
     try:
         if film.phantom:
             from idcgan import phantom
@@ -471,7 +471,7 @@ def _discard(folder: Path) -> None:
 
 
 def _sweep(out: Path) -> None:
-    """Remove what a killed build left beside `out`: untouched for an hour, and a living one writes every few seconds."""
+    """Remove what a killed build left beside `out`: untouched for an hour, a living one writes every few seconds."""
     for entry in out.parent.iterdir():
         if entry.name.startswith(f"{out.name}.building-") and entry.is_dir():
             newest = max(item.stat().st_mtime for item in (entry, *entry.iterdir()))

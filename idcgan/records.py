@@ -41,7 +41,11 @@ class RunFolder:
             raise InputError(f"{path} already holds a run; choose another --out, or go on with --resume {path}.")
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; --out must name a folder.")
-        others = [p.name for p in path.iterdir() if p.suffix != ".ipynb" and not p.name.startswith(".")] if path.exists() else []
+        others = (
+            [p.name for p in path.iterdir() if p.name not in ("notebook.ipynb", "stderr.txt") and not p.name.startswith(".")]
+            if path.exists()
+            else []
+        )
         if others:
             raise InputError(f"{path} is not empty ({others[0]} is in it); choose another --out.")
 

@@ -52,14 +52,18 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
     except (SafetensorError, OSError) as error:
         raise WorkError(f"{path} is damaged and cannot be read; train that level again, or restore the file from a copy.") from error
     if not facts.get("format", "").startswith("idcgan generator"):
-        raise InputError(f"{path} is a safetensors file, but not one of an idcgan generator; give a run folder or a generator-*.safetensors of one.")
+        raise InputError(
+            f"{path} is a safetensors file, but not one of an idcgan generator; give a run folder or a generator-*.safetensors of one."
+        )
     generator = _rebuild(RunConfig.from_dict(json.loads(facts["config"])), int(facts["resolution"]))
     try:
         generator.load_state_dict(weights)
     except RuntimeError as error:
         raise WorkError(f"{path} does not hold the generator that its metadata names; restore the file from a copy.") from error
     if resolution and generator.levels[-1] != resolution:
-        raise InputError(f"{path} makes films at {generator.levels[-1]}, not at {resolution}; give the run folder or the file of that level.")
+        raise InputError(
+            f"{path} makes films at {generator.levels[-1]}, not at {resolution}; give the run folder or the file of that level."
+        )
     generator = generator.to(device=machine.choose_device(device), memory_format=torch.channels_last).eval().requires_grad_(False)
     return Source(generator, path, facts)
 

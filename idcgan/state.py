@@ -124,7 +124,9 @@ def restore(folder: RunFolder, config: RunConfig, device: torch.device) -> State
             if content[name] is not None:
                 getattr(state, name).load_state_dict(content[name])
     except (RuntimeError, ValueError, AttributeError) as error:
-        raise WorkError(f"{folder.path / 'checkpoint.pt'} does not fit the networks of this run; was it copied from another run?") from error
+        raise WorkError(
+            f"{folder.path / 'checkpoint.pt'} does not fit the networks of this run; was it copied from another run?"
+        ) from error
     state.rng.set_state(content["rng"])
     for name, value in content["position"].items():
         setattr(state, name, value)
@@ -158,7 +160,9 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
             state.average.load_state_dict(content["average"] or content["generator"])
     except RuntimeError:
         shape = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "latent_dim", "channels", "growth", "blur")
-        differ = [f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in shape if getattr(other, k) != getattr(config, k)]
+        differ = [
+            f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in shape if getattr(other, k) != getattr(config, k)
+        ]
         reason = ", ".join(differ) or "feature maps are counted from the top resolution, and that differs"
         raise InputError(f"--init {path}: its networks have another shape: {reason}.") from None
     return state

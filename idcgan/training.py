@@ -180,7 +180,7 @@ def _view(state: State, config: RunConfig, films: Tensor) -> Tensor:
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float, steps: int) -> None:
-    """average <- decay * average + (1 - decay) * network, buffers too; early in a run the decay is lower, so that the first noise is forgotten."""
+    """average <- decay * average + (1 - decay) * network, buffers too; lower at first, to forget early noise."""
     weight = 1.0 - min(decay, (1 + steps) / (10 + steps))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), weight)
     for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):

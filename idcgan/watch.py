@@ -42,9 +42,13 @@ class Watch:
         says = []
         if self._long("wins", row["d_real"] > 0.9 and row["d_fake"] < 0.1):
             remedy = "a lower learning_rate_d" if self.config.augment else "augment=brightness,contrast,translation"
-            says.append(f"{where}: the discriminator wins (D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}), so the generator learns little; try {remedy}.")
+            says.append(
+                f"{where}: the discriminator wins (D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}), and G learns little; try {remedy}."
+            )
         if self._long("flat", variety < 0.15):
-            says.append(f"{where}: the fakes look alike (their variety is {variety:.0%} of the films'), a collapse; try a lower learning_rate or a larger batch_size.")
+            says.append(
+                f"{where}: the fakes look alike (their variety is {variety:.0%} of the films'), a collapse; try a lower learning_rate."
+            )
         return says
 
     def _long(self, kind: str, now: bool) -> bool:
@@ -66,17 +70,19 @@ class ProgressLine:
         """After a logged step."""
         level, seconds = state.level, state.seconds
         inside = schedule.progress(level, state.step, seconds)
-        if schedule.until:
-            done = min(1.0, seconds / schedule.until[-1])
-        else:
-            done = sum(self._weights[:level]) + self._weights[level] * inside
-        self.bar.set_description_str(f"level {level + 1}/{len(self.config.resolutions)}, {row['resolution']} x {row['resolution']}", refresh=False)
+        by_steps = sum(self._weights[:level]) + self._weights[level] * inside
+        done = min(1.0, seconds / schedule.until[-1]) if schedule.until else by_steps
+        self.bar.set_description_str(
+            f"level {level + 1}/{len(self.config.resolutions)}, {row['resolution']} x {row['resolution']}", refresh=False
+        )
         replaced = f", replaced {row['replaced']:.0%}" if row["replaced"] < 1 else ""
-        self.bar.set_postfix_str(f"step {state.step}, D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}, "
-                                 f"loss D {row['loss_d']:.2f} G {row['loss_g']:.2f}{replaced}", refresh=False)  # fmt: skip
+        losses = f"D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}, loss D {row['loss_d']:.2f} G {row['loss_g']:.2f}{replaced}"
+        self.bar.set_postfix_str(f"step {state.step}, {losses}", refresh=False)
         self.bar.update(max(0.0, done - self._done))
         self._done = max(done, self._done)
-        folder.show_progress(resolution=row["resolution"], level=level + 1, step=state.step, done=round(done, 4), seconds=round(seconds, 1))
+        folder.show_progress(
+            resolution=row["resolution"], level=level + 1, step=state.step, done=round(done, 4), seconds=round(seconds, 1), losses=losses
+        )
 
     def say(self, sentence: str) -> None:
         """A sentence of its own, above the bar."""
@@ -90,7 +96,7 @@ class ProgressLine:
 
 
 class Interruption:
-    """Ctrl-C asks, the loop answers after the step at hand; a second Ctrl-C does not wait. A file named `stop` in the run folder asks too."""
+    """Ctrl-C asks, the loop answers after the step at hand; a second Ctrl-C does not wait. A file `stop` in the run folder asks too."""
 
     def __init__(self, folder: Path) -> None:
         self._file, self._asked, self._before = folder / "stop", False, None

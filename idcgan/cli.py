@@ -1,0 +1,220 @@
+"""The same verbs for a terminal. Exit codes: 0 done, 1 the work failed, 2 wrong input or options, 130 interrupted (resumable)."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import InputError, WorkError
+
+HELP = "Incremental DCGAN: learns chest films at 64 x 64 and grows, level by level, to 2048 x 2048. Made films are not for diagnosis."
+app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+Films = Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")]
+Resolutions = Annotated[str, typer.Option(help="levels from low to high, such as 64,128,256")]
+LabelClass = Annotated[str, typer.Option("--class", help="which class of films: the subfolder of that name, where there is one")]
+Preset = Annotated[
+    str, typer.Option(help="recommended, laptop, tiny, paper-normal-15, paper-normal-20, paper-abnormal-10, paper-abnormal-20")
+]
+Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="any field of the config; may be repeated")]
+Epochs = Annotated[int, typer.Option(help="train for epochs (shared over the levels, see epochs_for)")]
+Minutes = Annotated[float, typer.Option(help="train for minutes of wall clock, shared over the levels")]
+Seed = Annotated[int, typer.Option(help="of everything random")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
+
+
+@app.command()
+def build(
+    films: Films,
+    out: Annotated[Path, typer.Option(help="the pyramid's folder")],
+    resolutions: Resolutions = "64,128,256,512,1024,2048",
+    square: Annotated[str, typer.Option(help="crop or pad")] = "crop",
+    channels: Annotated[int, typer.Option(help="1 (grey) or 3")] = 1,
+    label_class: LabelClass = "",
+    workers: Annotated[int, typer.Option(help="processes; -1: one per core")] = -1,
+    quiet: Quiet = False,
+) -> None:
+    """Make a pyramid of a folder of films: every film at every level, ready to be trained on."""
+    from .config import preset
+    from .pyramid import Pyramid
+
+    levels = preset("laptop", resolutions=resolutions, level_shares=()).resolutions
+    pyramid = Pyramid.build(films, out, levels, square, channels, label_class or None, None if workers < 0 else workers, not quiet)
+    print(f"{out}: {len(pyramid)} films at {', '.join(map(str, pyramid.resolutions))}")
+    for film in pyramid.left_out:
+        print(f"left out: {film['reason']}")
+
+
+@app.command()
+def train(
+    films: Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")] = "",
+    out: Annotated[Path | None, typer.Option(help="the run folder; left out: runs/ and a name with the time")] = None,
+    preset: Preset = "recommended",
+    changes: Set = None,
+    label_class: LabelClass = "",
+    resolutions: Resolutions = "",
+    epochs: Epochs = 0,
+    minutes: Minutes = 0.0,
+    seed: Seed = 0,
+    init: Annotated[Path | None, typer.Option(help="start from the networks of this run")] = None,
+    resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Train on a folder of films, level by level; or go on with a run that was stopped."""
+    from . import training
+
+    given = parse_changes(changes or [])
+    if resume:
+        if films or init or out:
+            raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out and --init.")
+        folder = training.resume(resume, given, device, not quiet)
+    else:
+        if not films:
+            raise InputError("FILMS is missing; give a folder of films, a pyramid, or phantom:normal (or --resume RUN).")
+        config = make_config(preset, films, label_class, resolutions, epochs, minutes, seed, **given)
+        folder = training.train(config, films, out or default_out(films, config.label_class), device, init, not quiet)
+    if folder.run["status"] == "interrupted":
+        raise typer.Exit(130)
+    print(describe_run(folder.path))
+
+
+@app.command()
+def sample(
+    source: Annotated[Path, typer.Argument(metavar="RUN|WEIGHTS", help="a run folder or a generator-*.safetensors file")],
+    out: Annotated[Path, typer.Option(help="the folder for the films")],
+    count: Annotated[int, typer.Option("-n", "--count", help="how many films")] = 16,
+    seed: Seed = 0,
+    resolution: Annotated[int, typer.Option(help="level of the run; left out: the highest")] = 0,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Write films as 8-bit PNGs, each with its provenance in it, and a contact sheet."""
+    from . import sampling
+
+    paths = sampling.sample(source, count, out, seed, resolution or None, device, not quiet)
+    print(f"{len(paths)} films in {out}, an overview in {out / 'contact-sheet.png'}")
+
+
+@app.command("run")
+def run_notebook(
+    films: Films = "phantom:normal",
+    out: Annotated[Path | None, typer.Option(help="the run folder; left out: runs/ and a name with the time")] = None,
+    notebook: Annotated[Path, typer.Option(help="any notebook with a parameters cell")] = Path("notebooks/04_incremental_training.ipynb"),
+    preset: Preset = "laptop",
+    label_class: LabelClass = "",
+    epochs: Epochs = 0,
+    minutes: Minutes = 0.0,
+    seed: Seed = 0,
+    resolutions: Resolutions = "",
+) -> None:
+    """Run notebook 04 through papermill on FILMS, with one progress bar; the executed notebook stays in the run folder."""
+    from .batch import execute
+
+    config = make_config(preset, films, label_class, resolutions, epochs, minutes, seed)  # wrong options are refused here, not in a cell
+    out = out or default_out(films, config.label_class)
+    parameters = {"films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": config.label_class, "epochs": epochs,
+                  "minutes": minutes, "preset": preset, "seed": seed, "resolutions": resolutions, "out": str(out.resolve())}  # fmt: skip
+    if execute(notebook, parameters, out) == "interrupted":
+        raise typer.Exit(130)
+    print(describe_run(out))
+
+
+@app.command()
+def doctor() -> None:
+    """Check the installation and say what is missing."""
+    from .doctor import examine
+
+    report = examine()
+    print("\n".join(report.sentences))
+    raise typer.Exit(0 if report.healthy else 1)
+
+
+def parse_changes(pairs: list[str]) -> dict[str, Any]:
+    """["learning_rate=0.0002", ...] as a dict. Raises InputError."""
+    changes = {}
+    for pair in pairs:
+        field, equals, value = pair.partition("=")
+        if not equals or not field.strip():
+            raise InputError(f"--set {pair!r} is not of the form FIELD=VALUE; write for example --set learning_rate=0.0002.")
+        changes[field.strip()] = value.strip()
+    return changes
+
+
+def make_config(preset_name: str, films: str, label_class: str = "", resolutions: str = "", epochs: int = 0, minutes: float = 0.0,
+                seed: int = 0, **changes: Any) -> Any:  # fmt: skip
+    """The options of the terminal and of notebook 04 as a RunConfig; empty and 0 leave a field to the preset. Raises InputError."""
+    from .config import preset
+
+    phantom = films.split(":")[1] if films.startswith("phantom:") and ":" in films else ""
+    if phantom and label_class and phantom != label_class:
+        raise InputError(f"FILMS is {films} and --class is {label_class}; leave --class out, or ask for phantom:{label_class}.")
+    given = {"label_class": label_class or phantom, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
+    return preset(preset_name, **{k: v for k, v in given.items() if v}, **changes)
+
+
+def default_out(films: str, label_class: str) -> Path:
+    """runs/ and a name that says what and when."""
+    what = "phantom" if films.startswith("phantom:") else Path(films).resolve().name
+    return Path("runs") / f"{what}-{label_class}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
+def describe_run(path: Path) -> str:
+    """What a finished run left behind, for a person."""
+    from .records import RunFolder
+
+    folder = RunFolder.open(path)
+    levels = ", ".join(f"{r}: {v['steps']:,} steps in {v['seconds'] / 60:.1f} min" for r, v in folder.run["levels"].items())
+    what = {
+        "notebook.ipynb": "the executed notebook", "samples": "a sample grid per level", "losses.png": "loss curves",
+        "timelapse.png": "the same latents from the first to the last step", "history.csv": "losses, D(x) and D(G(z)) by step",
+        "run.json": "config, versions, data, minutes", "checkpoint.pt": f"to go on: idcgan train --resume {path}",
+        "generator-*.safetensors": f"to make films: idcgan sample {path} -n 16 --out films",
+    }  # fmt: skip
+    lines = [f"{path}: {folder.run['status']}; {levels}; peak memory {folder.run.get('peak_memory', 0) / 1e9:.1f} GB"]
+    for pattern, meaning in what.items():
+        names = sorted(p.name for p in path.glob(pattern))
+        if path.joinpath(pattern).is_dir():
+            names = [f"{pattern}/{p.name}" for p in sorted((path / pattern).glob("[0-9]*.png"))]
+        if names:
+            lines.append(f"  {', '.join(names)}: {meaning}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Every failure is one sentence on stderr and an exit code."""
+    try:
+        code = app(standalone_mode=False)
+    except InputError as error:
+        code = _say(str(error), 2)
+    except WorkError as error:
+        code = _say(str(error), 1)
+    except (KeyboardInterrupt, typer.Abort):
+        code = _say("interrupted.", 130)
+    except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message())
+            code = 2
+        elif hasattr(error, "format_message"):  # the parser's own refusals; where their class lives differs between typer's versions
+            code = _say(f"{error.format_message()} See idcgan --help.", 2)
+        elif isinstance(error, MemoryError | OSError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
+            code = _say(_short_of(error), 1)
+        else:
+            raise
+    sys.exit(code or 0)
+
+
+def _short_of(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}."
+    return "memory ran out; lower batch_size or the feature maps, or leave the highest level out of resolutions."
+
+
+def _say(sentence: str, code: int) -> int:
+    print(f"idcgan: {' '.join(sentence.split())}", file=sys.stderr)
+    return code

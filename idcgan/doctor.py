@@ -1,0 +1,70 @@
+"""`idcgan doctor`: is everything here that is needed, and what does the machine have?"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from dataclasses import dataclass, field
+from importlib import import_module, metadata
+from pathlib import Path
+
+from .forecast import gigabytes
+
+NEEDED = {
+    "torch": ("training", "pip install -e . -c constraints.txt"),
+    "numpy": ("everything", "pip install -e . -c constraints.txt"),
+    "PIL": ("reading and writing films", "pip install -e . -c constraints.txt"),
+    "tqdm": ("progress bars", "pip install -e . -c constraints.txt"),
+    "safetensors": ("generator files", "pip install -e . -c constraints.txt"),
+}
+NOTEBOOKS = ("matplotlib", "jupyterlab", "ipywidgets", "papermill")
+EXTRAS = {"pydicom": ("DICOM films", "dicom"), "distributed": ("batches on a cluster", "cluster")}
+DISTRIBUTIONS = {"PIL": "pillow"}
+
+
+@dataclass
+class Report:
+    """What was found, in sentences; `healthy` is False where training cannot work."""
+
+    sentences: list[str] = field(default_factory=list)
+    healthy: bool = True
+
+
+def examine() -> Report:
+    """Look at Python, packages, device, memory and disk."""
+    report = Report()
+    python = ".".join(map(str, sys.version_info[:3]))
+    report.sentences.append(f"Python {python} is fine.")
+    for name, (use, remedy) in NEEDED.items():
+        _package(report, name, f"{use} cannot work without it: {remedy}", needed=True)
+    for name in NOTEBOOKS:
+        _package(report, name, "training works without it, the notebooks do not: pip install -e . -c constraints.txt")
+    for name, (use, extra) in EXTRAS.items():
+        _package(report, name, f"only {use} need it: pip install 'idcgan[{extra}]'")
+    if report.healthy:
+        _machine(report)
+    return report
+
+
+def _package(report: Report, name: str, without: str, needed: bool = False) -> None:
+    try:
+        import_module(name)
+        report.sentences.append(f"{name} {metadata.version(DISTRIBUTIONS.get(name, name))} is installed.")
+    except ImportError as error:
+        broken = "is missing" if isinstance(error, ModuleNotFoundError) and error.name == name else f"cannot be loaded ({error})"
+        report.sentences.append(f"{name} {broken}; {without}.")
+        report.healthy = report.healthy and not needed
+
+
+def _machine(report: Report) -> None:
+    from . import machine
+
+    device = machine.choose_device()
+    memory, disk = machine.memory_available(), shutil.disk_usage(Path.cwd()).free
+    report.sentences.append(
+        f"Training will use {machine.describe(device)}; {gigabytes(memory)} of memory and {gigabytes(disk)} of disk are free."
+    )
+    if not machine.keep_memory():
+        report.sentences.append(
+            "The C allocator cannot be told to keep big blocks here (no glibc), so levels from 1024 up train more slowly."
+        )
