@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from .config import configure
 from .errors import InputError, WorkError
+from .records import default_out
 
 HELP = "Incremental DCGAN: learns chest films at 64 x 64 and grows, level by level, to 2048 x 2048. Made films are not for diagnosis."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -17,9 +18,7 @@ app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_
 Films = Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")]
 Resolutions = Annotated[str, typer.Option(help="levels from low to high, such as 64,128,256")]
 LabelClass = Annotated[str, typer.Option("--class", help="which class of films: the subfolder of that name, where there is one")]
-Preset = Annotated[
-    str, typer.Option(help="recommended, laptop, tiny, paper-normal-15, paper-normal-20, paper-abnormal-10, paper-abnormal-20")
-]
+Preset = Annotated[str, typer.Option(help="recommended, laptop, tiny, paper-normal-15, paper-normal-20, paper-abnormal-10, paper-abnormal-20")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="any field of the config; may be repeated")]
 Epochs = Annotated[int, typer.Option(help="train for epochs (shared over the levels, see epochs_for)")]
 Minutes = Annotated[float, typer.Option(help="train for minutes of wall clock, shared over the levels")]
@@ -40,10 +39,9 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Make a pyramid of a folder of films: every film at every level, ready to be trained on."""
-    from .config import preset
     from .pyramid import Pyramid
 
-    levels = preset("laptop", resolutions=resolutions, level_shares=()).resolutions
+    levels = configure("laptop", films, resolutions=resolutions).resolutions
     pyramid = Pyramid.build(films, out, levels, square, channels, label_class or None, None if workers < 0 else workers, not quiet)
     print(f"{out}: {len(pyramid)} films at {', '.join(map(str, pyramid.resolutions))}")
     for film in pyramid.left_out:
@@ -77,7 +75,7 @@ def train(
     else:
         if not films:
             raise InputError("FILMS is missing; give a folder of films, a pyramid, or phantom:normal (or --resume RUN).")
-        config = make_config(preset, films, label_class, resolutions, epochs, minutes, seed, **given)
+        config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **given)
         folder = training.train(config, films, out or default_out(films, config.label_class), device, init, not quiet)
     if folder.run["status"] == "interrupted":
         raise typer.Exit(130)
@@ -116,7 +114,7 @@ def run_notebook(
     """Run notebook 04 through papermill on FILMS, with one progress bar; the executed notebook stays in the run folder."""
     from .batch import execute
 
-    config = make_config(preset, films, label_class, resolutions, epochs, minutes, seed)  # wrong options are refused here, not in a cell
+    config = configure(preset, films, label_class, resolutions, epochs, minutes, seed)  # wrong options are refused here, not in a cell
     out = out or default_out(films, config.label_class)
     parameters = {"films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": config.label_class, "epochs": epochs,
                   "minutes": minutes, "preset": preset, "seed": seed, "resolutions": resolutions, "out": str(out.resolve())}  # fmt: skip
@@ -144,24 +142,6 @@ def parse_changes(pairs: list[str]) -> dict[str, Any]:
             raise InputError(f"--set {pair!r} is not of the form FIELD=VALUE; write for example --set learning_rate=0.0002.")
         changes[field.strip()] = value.strip()
     return changes
-
-
-def make_config(preset_name: str, films: str, label_class: str = "", resolutions: str = "", epochs: int = 0, minutes: float = 0.0,
-                seed: int = 0, **changes: Any) -> Any:  # fmt: skip
-    """The options of the terminal and of notebook 04 as a RunConfig; empty and 0 leave a field to the preset. Raises InputError."""
-    from .config import preset
-
-    phantom = films.split(":")[1] if films.startswith("phantom:") and ":" in films else ""
-    if phantom and label_class and phantom != label_class:
-        raise InputError(f"FILMS is {films} and --class is {label_class}; leave --class out, or ask for phantom:{label_class}.")
-    given = {"label_class": label_class or phantom, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
-    return preset(preset_name, **{k: v for k, v in given.items() if v}, **changes)
-
-
-def default_out(films: str, label_class: str) -> Path:
-    """runs/ and a name that says what and when."""
-    what = "phantom" if films.startswith("phantom:") else Path(films).resolve().name
-    return Path("runs") / f"{what}-{label_class}-{time.strftime('%Y%m%d-%H%M%S')}"
 
 
 def describe_run(path: Path) -> str:

@@ -119,9 +119,7 @@ class RunConfig:
         for name in values:
             if name not in hints:
                 near = difflib.get_close_matches(name, hints, 1)
-                raise InputError(
-                    f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields.")
-                )
+                raise InputError(f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields."))
         return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
@@ -227,13 +225,31 @@ def preset(name: str, **changes: Any) -> RunConfig:
     return RunConfig.from_dict(values)
 
 
+def configure(
+    preset_name: str,
+    films: str,
+    label_class: str = "",
+    resolutions: str | tuple[int, ...] = "",
+    epochs: int = 0,
+    minutes: float = 0.0,
+    seed: int = 0,
+    **changes: Any,
+) -> RunConfig:
+    """The options of the terminal and of notebook 04 as a RunConfig; empty and 0 leave a field to the preset.
+
+    Phantom films say their class themselves. Raises InputError.
+    """
+    phantom = films.split(":")[1] if films.startswith("phantom:") else ""
+    if phantom and label_class and phantom != label_class:
+        raise InputError(f"the films are {films} and the class is {label_class}; leave the class out, or ask for phantom:{label_class}.")
+    given = {"label_class": phantom or label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
+    return preset(preset_name, **{name: value for name, value in given.items() if value}, **changes)
+
+
 def _shares_for(base: dict[str, Any], resolutions: Any) -> tuple[float, ...]:
     """A preset's shares carried over to other levels by resolution; equal where it has none to say."""
     known = dict(zip(base.get("resolutions", ()), base.get("level_shares", ()), strict=False))
-    try:
-        shares = tuple(known.get(int(r), 0.0) for r in resolutions)
-    except (TypeError, ValueError):
-        return ()  # from_dict names the field
+    shares = tuple(known.get(r, 0.0) for r in _coerce("resolutions", resolutions, tuple[int, ...]))
     return shares if all(shares) else ()
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-
-from .records import grid
+from PIL import Image as Picture
 
 G_COLOUR, D_COLOUR = "#c2571a", "#1f5fa8"  # told apart in print and by colour-blind readers
 
@@ -30,9 +30,7 @@ def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
         for step, resolution in edges:
             axes.axvline(step, color="0.75", linewidth=0.8, zorder=0)
             if axes is top:
-                axes.annotate(
-                    f" {resolution} x {resolution}", (step, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=8, color="0.35"
-                )
+                axes.annotate(f" {resolution} x {resolution}", (step, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=8, color="0.35")
         axes.legend(loc="upper right", fontsize=8, frameon=False)
         axes.spines[["top", "right"]].set_visible(False)
     losses = np.array([[row["loss_d"], row["loss_g"]] for row in rows], dtype=float)
@@ -45,22 +43,48 @@ def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
     return figure
 
 
-def plot_grid(films: np.ndarray, title: str = "", columns: int = 0, width: float = 8.0) -> Figure:
-    """Films (n, c, r, r) uint8 side by side, no axes."""
-    sheet = grid(films, columns)
-    return show_picture(sheet, title, width)
+def plot_rows(rows: dict[str, np.ndarray], side: float = 1.1) -> Figure:
+    """Labelled rows of films: each value (n, r, r) or (n, c, r, r), uint8, or float in [-1, 1]; `side` inches per film."""
+    columns = max(len(films) for films in rows.values())
+    figure = Figure(figsize=(side * columns + 1.2, side * len(rows)), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)
+    axes = figure.subplots(len(rows), columns, squeeze=False)
+    for line, (label, films) in zip(axes, rows.items(), strict=True):
+        for place, cell in enumerate(line):
+            cell.set(xticks=[], yticks=[])
+            cell.spines[:].set_visible(False)
+            if place < len(films):
+                film = films[place] if films.dtype == np.uint8 else (films[place] + 1) * 127.5
+                cell.imshow(film[0] if film.ndim == 3 else film, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        line[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=9)
+    return figure
 
 
-def show_picture(sheet: np.ndarray, title: str = "", width: float = 8.0) -> Figure:
-    """A picture (h, w) or (h, w, 3) uint8, as wide as asked (inches), nothing around it."""
+def show_picture(path: Any, title: str = "", width: float = 8.0) -> Figure:
+    """A picture file as wide as asked (inches), nothing around it."""
+    sheet = np.asarray(Picture.open(path).convert("RGB"))
     height = width * sheet.shape[0] / sheet.shape[1]
     figure = Figure(figsize=(width, height + (0.35 if title else 0)), layout="constrained")
     axes = figure.subplots()
-    axes.imshow(sheet, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+    axes.imshow(sheet, interpolation="antialiased")
     axes.set_axis_off()
     if title:
         axes.set_title(title, fontsize=10)
     return figure
+
+
+def show(figure: Figure, alt: str) -> Any:
+    """The figure as a notebook shows it, with words for those who do not see it."""
+    from IPython.display import Image
+
+    return Image(to_png(figure), alt=alt)
+
+
+def to_png(figure: Figure, dpi: int = 100) -> bytes:
+    """A figure as PNG bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi)
+    return buffer.getvalue()
 
 
 def _run_steps(rows: list[dict[str, Any]]) -> tuple[np.ndarray, list[tuple[float, int]]]:

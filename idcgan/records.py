@@ -170,6 +170,12 @@ def to_bytes(pictures: torch.Tensor) -> np.ndarray:
     return ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu().numpy()
 
 
+def default_out(films: str, label_class: str) -> Path:
+    """runs/ and a name that says what and when."""
+    what = "phantom" if films.startswith("phantom:") else Path(films).resolve().name
+    return Path("runs") / f"{what}-{label_class}-{time.strftime('%Y%m%d-%H%M%S')}"
+
+
 def surroundings() -> dict[str, Any]:
     """What a run depends on beside its config: code, packages, system."""
     packages = {name: _version(name) for name in ("torch", "numpy", "pillow", "safetensors")}
