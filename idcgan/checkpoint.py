@@ -7,14 +7,18 @@ import errno
 import json
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 
 from .errors import InputError, WorkError
+
+FORMAT = 1  # of checkpoint.pt
 
 
 def atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -28,12 +32,15 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
-    except (OSError, RuntimeError) as error:
-        # torch.save turns a full disk into a RuntimeError of its zip writer
-        if isinstance(error, RuntimeError) and "writ" not in str(error) and "PytorchStreamWriter" not in str(error):
+    except (OSError, RuntimeError, SafetensorError) as error:
+        # torch.save turns a full disk into a RuntimeError of its zip writer ("inline_container ... unexpected pos"), safetensors
+        # into an error of its own ("I/O error: ... (os error 28)")
+        if isinstance(error, RuntimeError) and not any(word in str(error) for word in ("writ", "PytorchStreamWriter", "inline_container")):
             raise
-        full = isinstance(error, RuntimeError) or error.errno in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full; free some space, then go on with --resume" if full else (error.strerror or str(error))
+        said = re.search(r"os error (\d+)", str(error))
+        number = int(said[1]) if said else getattr(error, "errno", None)
+        full = isinstance(error, RuntimeError) or number in (errno.ENOSPC, errno.EDQUOT)
+        why = "the disk is full; free some space, then go on with --resume" if full else (getattr(error, "strerror", None) or str(error))
         raise WorkError(f"{path} could not be written: {why}.") from error
     finally:
         with contextlib.suppress(OSError):
@@ -55,6 +62,9 @@ def load(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise InputError(f"{path.parent} holds no checkpoint.pt; nothing to resume there, start a new run with --out.")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, KeyError, ValueError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         raise WorkError(f"{path} is damaged and cannot be read; start the run again, or restore the file from a copy.") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise WorkError(f"{path} is not a checkpoint of this version of idcgan; start the run again, or restore the file from a copy.")
+    return content

@@ -67,7 +67,8 @@ def train(
     """Train on a folder of films, level by level; or go on with a run that was stopped."""
     from . import training
 
-    given = parse_changes(changes or [])
+    options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
+    given = {**{name: value for name, value in options.items() if value}, **parse_changes(changes or [])}
     if resume:
         if films or init or out:
             raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out and --init.")
@@ -75,7 +76,7 @@ def train(
     else:
         if not films:
             raise InputError("FILMS is missing; give a folder of films, a pyramid, or phantom:normal (or --resume RUN).")
-        config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **given)
+        config = configure(preset, films, **given)
         folder = training.train(config, films, out or default_out(films, config.label_class), device, init, not quiet)
     if folder.run["status"] == "interrupted":
         raise typer.Exit(130)
@@ -181,7 +182,7 @@ def main() -> None:
             print(error.format_message())
             code = 2
         elif hasattr(error, "format_message"):  # the parser's own refusals; where their class lives differs between typer's versions
-            code = _say(f"{error.format_message()} See idcgan --help.", 2)
+            code = _say(f"{error.format_message().rstrip('.')}. See idcgan --help.", 2)
         elif isinstance(error, MemoryError | OSError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
             code = _say(_short_of(error), 1)
         else:

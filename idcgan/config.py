@@ -61,7 +61,7 @@ class RunConfig:
     """
 
     preset: str = "recommended"
-    label_class: str = "normal"
+    label_class: str = ""  # "normal", "abnormal" or any subfolder of the films; empty: the folder as it is
     seed: int = 0
     # the films and their pyramid (paper, section 4)
     resolutions: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
@@ -205,7 +205,7 @@ PRESETS["laptop"] = dict(
 )
 
 
-def preset(name: str, **changes: Any) -> RunConfig:
+def preset(name: str, /, **changes: Any) -> RunConfig:
     """The preset `name` with fields changed. `epochs=` puts the wall-clock bound out of force, and the other way round.
 
     Raises InputError for an unknown preset or field, or for epochs and minutes together.
@@ -228,6 +228,7 @@ def preset(name: str, **changes: Any) -> RunConfig:
 def configure(
     preset_name: str,
     films: str,
+    /,
     label_class: str = "",
     resolutions: str | tuple[int, ...] = "",
     epochs: int = 0,

@@ -34,13 +34,21 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
             raise InputError(f"{films} has {pyramid.channels} channels and channels is {config.channels}; make them the same.")
         return pyramid
     source = str(films) if _is_phantom(films) else str(Path(films).resolve())
-    label_class = None if _is_phantom(films) else config.label_class
+    label_class = None if _is_phantom(films) else _class_in(Path(films), config.label_class)
     options = [source, label_class, list(config.resolutions), config.square, config.channels]
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
-    name = source.replace(":", "-") if _is_phantom(films) else f"{Path(source).name}-{config.label_class}"
+    name = source.replace(":", "-") if _is_phantom(films) else "-".join(filter(None, (Path(source).name, label_class)))
     return Pyramid.build(
         source, shelf / f"{name}-{key}", config.resolutions, config.square, config.channels, label_class, progress=progress
     )
+
+
+def _class_in(films: Path, label_class: str) -> str | None:
+    """The classes are trained separately (paper, section 4): a folder that has both is not taken as it is."""
+    classes = [name for name in ("normal", "abnormal") if (films / name).is_dir()]
+    if classes and not label_class:
+        raise InputError(f"{films} has the class {'folders' if len(classes) > 1 else 'folder'} {', '.join(classes)}; choose with --class {classes[0]}.")
+    return label_class or None
 
 
 def _is_phantom(films: str | Path) -> bool:

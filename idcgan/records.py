@@ -173,7 +173,7 @@ def to_bytes(pictures: torch.Tensor) -> np.ndarray:
 def default_out(films: str, label_class: str) -> Path:
     """runs/ and a name that says what and when."""
     what = "phantom" if films.startswith("phantom:") else Path(films).resolve().name
-    return Path("runs") / f"{what}-{label_class}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return Path("runs") / "-".join(filter(None, (what, label_class, time.strftime("%Y%m%d-%H%M%S"))))
 
 
 def surroundings() -> dict[str, Any]:

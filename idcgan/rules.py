@@ -71,7 +71,7 @@ def _rule_3(flow: _Flow, role: str) -> Iterator[Check]:
     for node in flow.nodes:
         if flow.kind[node] not in ("up", "down", "conv"):
             continue
-        normed = all(flow.kind[after] == "norm" for after in flow.after(node))
+        normed = flow.normed(node)
         batch = all("batch" in flow.name(after) for after in flow.after(node)) if normed else False
         bare = ("the generator's output" if role == "generator" else "the discriminator's verdict") if flow.is_last(node) else ""
         bare = bare or ("the discriminator's input" if role == "discriminator" and flow.is_first(node) else "")
@@ -84,7 +84,7 @@ def _rule_3(flow: _Flow, role: str) -> Iterator[Check]:
 def _rule_4(flow: _Flow) -> Iterator[Check]:
     for node in flow.nodes:
         kind, layer = flow.kind[node], flow.label(node)
-        if kind == "norm":
+        if kind == "norm" and not flow.is_last(node):  # one at the output is rule 3's
             yield _activated(flow, node, "ReLU", 4)
         elif kind.startswith("act:") and flow.is_last(node):
             yield Check(4, layer, kind == "act:Tanh", f"{kind[4:]} at the output")
@@ -97,7 +97,8 @@ def _rule_4(flow: _Flow) -> Iterator[Check]:
 def _rule_5(flow: _Flow) -> Iterator[Check]:
     for node in flow.nodes:
         kind = flow.kind[node]
-        if kind == "norm" or (kind in ("down", "conv") and flow.is_first(node) and not flow.is_last(node)):
+        bare_input = kind in ("down", "conv") and flow.is_first(node) and not flow.is_last(node) and not flow.normed(node)
+        if kind == "norm" or bare_input:
             yield _activated(flow, node, "LeakyReLU", 5)
         elif kind.startswith("act:"):
             verdict = kind == "act:Sigmoid" and flow.is_last(node)  # the probability itself, where it is not left to the loss
@@ -191,6 +192,10 @@ class _Flow:
             elif user in self.kind:
                 found.add(user)
         return found
+
+    def normed(self, node: fx.Node) -> bool:
+        """Whatever follows is a normalisation."""
+        return all(self.kind[after] == "norm" for after in self.after(node))
 
     def is_last(self, node: fx.Node) -> bool:
         """No learned layer downstream."""

@@ -71,7 +71,7 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
 def _weights_file(source: Path, resolution: int | None) -> Path:
     if source.is_file():
         return source
-    files = {int(p.stem.split("-")[1]): p for p in sorted(source.glob("generator-*.safetensors"))}
+    files = {int(p.stem.split("-")[1]): p for p in sorted(source.glob("generator-*.safetensors")) if p.stem.split("-")[1].isdecimal()}
     if not files:
         what = "is not there" if not source.exists() else "holds no generator yet (one is written at the end of each level)"
         raise InputError(f"{source} {what}; give a run folder or a generator-*.safetensors file.")
@@ -167,7 +167,7 @@ def _refuse_others(out: Path, there: set[Path], identity: dict[str, str]) -> Non
     """What is in the folder already must be the beginning of these very films."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out must name a folder.")
-    for path in sorted(there):
+    for path in sorted({*there, *out.glob("contact-sheet.png")}):
         try:
             texts = Image.open(path).text
         except (OSError, AttributeError, SyntaxError):

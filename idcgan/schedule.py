@@ -23,6 +23,9 @@ class Schedule:
 
         Raises InputError where a level would get no step at all.
         """
+        largest = max(config.batch_at(level) for level in range(first, len(config.resolutions)))
+        if largest > films:
+            raise InputError(f"batch_size is {largest} and there are {films} films; give {films} or less.")
         raw = [share if level >= first else 0.0 for level, share in enumerate(config.shares())]
         shares = [share / sum(raw) for share in raw]
         if config.minutes:

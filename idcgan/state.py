@@ -108,7 +108,7 @@ def save(state: State, config: RunConfig, folder: RunFolder) -> None:
     check_finite(state)
     parts = {name: getattr(state, name) for name in PARTS}
     checkpoint.save(folder.path / "checkpoint.pt", {
-        "format": 1, "config": config.to_dict(), "data": folder.run["data"]["fingerprint"], "rng": state.rng.get_state(),
+        "format": checkpoint.FORMAT, "config": config.to_dict(), "data": folder.run["data"]["fingerprint"], "rng": state.rng.get_state(),
         "position": {name: getattr(state, name) for name in POSITION},
         **{name: part and part.state_dict() for name, part in parts.items()},
     })  # fmt: skip
@@ -118,6 +118,8 @@ def restore(folder: RunFolder, config: RunConfig, device: torch.device) -> State
     """The state that `save` wrote. Raises InputError for another config or data, WorkError where the file does not fit."""
     content = checkpoint.load(folder.path / "checkpoint.pt")
     refuse_changes(content["config"], config)
+    if content["data"] != folder.run["data"]["fingerprint"]:
+        raise InputError(f"{folder.path / 'checkpoint.pt'} was trained on other films than {folder.path} names; was it copied from another run?")
     state = start(config, device, content["position"]["level"])
     try:
         for name in PARTS:

@@ -29,6 +29,7 @@ class Watch:
 
     def __init__(self, config: RunConfig) -> None:
         self.config, self._streak = config, {"wins": 0, "flat": 0}
+        self._raised: set[str] = set()
 
     def look(self, row: dict[str, Any], fake: Tensor, real: Tensor) -> list[str]:
         """Sentences to show for one logged row; raises WorkError on a NaN. `fake`, `real`: (b, c, r, r) in [-1, 1]."""
@@ -53,7 +54,10 @@ class Watch:
 
     def _long(self, kind: str, now: bool) -> bool:
         self._streak[kind] = self._streak[kind] + 1 if now else 0
-        return self._streak[kind] == PATIENCE
+        if self._streak[kind] < PATIENCE or kind in self._raised:
+            return False
+        self._raised.add(kind)
+        return True
 
 
 class ProgressLine:
