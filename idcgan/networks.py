@@ -42,7 +42,7 @@ def halve(picture: Tensor) -> Tensor:
 class Up(nn.Module):
     """Twice the resolution: a transposed convolution 4 x 4, stride 2; with `blur` its output is smoothed by a fixed [1 2 1]/4.
 
-    Smoothing in a pass of its own costs a tenth of the step; folded into the kernel (6 x 6) it would double it.
+    Features are smoothed, never the picture: that would take its sharpness too. Smoothing in a pass of its own costs a tenth of the step; folded into the kernel (6 x 6) it would double it.
     """
 
     def __init__(self, maps_in: int, maps_out: int, blur: bool) -> None:
@@ -78,7 +78,7 @@ class Generator(nn.Module):
             maps_in, maps_out = maps[resolution // 2], maps[resolution]
             self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur), nn.BatchNorm2d(maps_out), nn.ReLU(inplace=True))
             resolution *= 2
-        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur) for r in (levels if skip else levels[-1:])})
+        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur=False) for r in (levels if skip else levels[-1:])})
         self.tanh = nn.Tanh()
 
     def forward(self, z: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ class Source:
 
     @property
     def resolution(self) -> int:
+        """Pixels per side of its films."""
         return self.generator.levels[-1]
 
 

@@ -1,0 +1,133 @@
+"""What several tests share: twelve phantom films, a finished tiny run, a terminal to type into."""
+
+import os
+
+os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start; two threads on two busy cores are slower than one
+
+import csv
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+from idcgan.config import preset
+from idcgan.pyramid import Pyramid
+from idcgan.training import train
+
+torch.set_num_threads(1)
+
+CLOCK = {"seconds", "level_began"}  # the parts of a run's position that no two runs share
+
+
+@pytest.fixture(scope="session")
+def pyramid_path(tmp_path_factory) -> Path:
+    """Twelve phantom films at 16, 32 and 64."""
+    path = tmp_path_factory.mktemp("films") / "pyramid"
+    Pyramid.build("phantom:normal:12", path, (16, 32, 64), workers=1, progress=False)
+    return path
+
+
+@pytest.fixture(scope="session")
+def finished_run(pyramid_path, tmp_path_factory) -> Path:
+    """A tiny run from the first step to the last, made by the package as it is. Look, do not touch: use `run_copy`."""
+    return train(preset("tiny"), pyramid_path, tmp_path_factory.mktemp("finished") / "run", device="cpu", progress=False).path
+
+
+@pytest.fixture
+def run_copy(finished_run, tmp_path) -> Path:
+    """The finished run, in a folder of its own, to be damaged."""
+    return Path(shutil.copytree(finished_run, tmp_path / "run"))
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Leaves out what takes most of a tiny run's time and is tested elsewhere: the drawing and the stop watch of the forecast."""
+
+    class Drawing:
+        def savefig(self, path, **_):
+            Path(path).write_bytes(b"losses")
+
+    monkeypatch.setattr("idcgan.plots.plot_losses", lambda rows, title="": Drawing())
+    monkeypatch.setattr("idcgan.forecast.time_step", lambda *_: 0.01)
+
+
+class Said(NamedTuple):
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def terminal(monkeypatch, capsys):
+    """Types `idcgan ARGUMENTS` in this process."""
+    from idcgan.cli import main
+
+    def typed(*arguments) -> Said:
+        monkeypatch.setattr(sys, "argv", ["idcgan", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Said(int(end.value.code or 0), *capsys.readouterr())
+
+    return typed
+
+
+def write_film(path: Path, seed: int, height: int = 40, width: int = 44) -> Path:
+    """A PNG of noise: no two seeds alike."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)).save(path)
+    return path
+
+
+def write_films(folder: Path, count: int) -> Path:
+    """A folder of noise films."""
+    for seed in range(count):
+        write_film(folder / f"{seed:02}.png", seed)
+    return folder
+
+
+def everything_below(folder: Path) -> dict[str, bytes | None]:
+    """Every file with its bytes and every folder (None), to compare before and after."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+def history_of(run: Path) -> list[dict[str, str]]:
+    """history.csv as it is written, without the seconds."""
+    with open(run / "history.csv", newline="", encoding="utf-8") as handle:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(handle)]
+
+
+def differences(a, b, where: str = "checkpoint") -> list[str]:
+    """Where two checkpoints are not the same bit for bit; the clock aside."""
+    if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
+        return [] if a.dtype == b.dtype and a.shape == b.shape and torch.equal(a, b) else [where]
+    if isinstance(a, dict) and isinstance(b, dict):
+        if a.keys() != b.keys():
+            return [f"{where}: {a.keys() ^ b.keys()}"]
+        return [d for key in a if key not in CLOCK for d in differences(a[key], b[key], f"{where}.{key}")]
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple) and len(a) == len(b):
+        return [d for i, (x, y) in enumerate(zip(a, b, strict=True)) for d in differences(x, y, f"{where}[{i}]")]
+    return [] if a == b else [f"{where}: {a!r} and {b!r}"]
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    """Checkpoint, generators, history and pictures of two runs are the same to the last bit."""
+    checkpoints = [torch.load(run / "checkpoint.pt", weights_only=True) for run in (one, other)]
+    assert {"generator", "discriminator", "average", "optimizer_g", "optimizer_d", "rng"} <= checkpoints[0].keys()
+    assert checkpoints[0]["optimizer_g"]["state"], "no momenta in the checkpoint: the comparison would say nothing"
+    assert differences(*checkpoints) == []
+    assert history_of(one) == history_of(other)
+    names = [sorted(p.name for p in run.glob("generator-*.safetensors")) for run in (one, other)]
+    assert names[0] == names[1] != []
+    for name in names[0]:
+        assert differences(load_file(one / name), load_file(other / name), name) == []
+    pictures = [{p.name: p.read_bytes() for p in run.glob("samples/*.png")} for run in (one, other)]
+    assert pictures[0] == pictures[1] != {}

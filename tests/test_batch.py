@@ -1,0 +1,68 @@
+"""Notebook 04 as a run: papermill in a process of its own, the run folder it leaves, what it refuses."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from idcgan.batch import check_parameters, execute
+from idcgan.errors import InputError, WorkError
+
+NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "04_incremental_training.ipynb"
+
+
+def parameters(out: Path, **changes):
+    return {"films": "phantom:normal:12", "preset": "tiny", "out": str(out), **changes}
+
+
+def test_a_run_leaves_the_executed_notebook_and_everything_else(tmp_path):
+    out = tmp_path / "run"
+    assert execute(NOTEBOOK, parameters(out), out, progress=False) == "finished"
+    names = {p.name for p in out.iterdir()}
+    assert {"notebook.ipynb", "run.json", "history.csv", "checkpoint.pt", "losses.png", "timelapse.png", "samples"} <= names
+    assert "stderr.txt" not in names
+    executed = nbformat.read(out / "notebook.ipynb", 4)
+    pictures = [o for c in executed.cells if c.cell_type == "code" for o in c.outputs if "image/png" in o.get("data", {})]
+    assert len(pictures) >= 5
+
+
+def test_an_unknown_parameter_is_refused_before_anything_is_made(tmp_path):
+    with pytest.raises(InputError, match="learning_rat"):
+        execute(NOTEBOOK, parameters(tmp_path / "run", learning_rat=1), tmp_path / "run", progress=False)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_notebook_that_is_not_there_is_named():
+    with pytest.raises(InputError, match=r"nowhere\.ipynb"):
+        check_parameters(Path("nowhere.ipynb"), {})
+
+
+def test_a_failing_cell_is_one_sentence(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(WorkError, match="the notebook failed: .*no folder.*") as caught:
+        execute(NOTEBOOK, parameters(out, films=str(tmp_path / "missing")), out, progress=False)
+    assert "\n" not in str(caught.value)
+
+
+def test_ctrl_c_saves_and_can_be_resumed(tmp_path):
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "idcgan", "run", "phantom:normal:12", "--notebook", str(NOTEBOOK), "--preset", "tiny",
+               "--minutes", "5", "--out", str(out)]  # fmt: skip
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    deadline = time.monotonic() + 60
+    while not ((out / "run.json").exists() and '"progress"' in (out / "run.json").read_text()):
+        time.sleep(0.2)
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline, "training did not begin within a minute"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "stopping after this step" in said
+    assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
+    assert (out / "checkpoint.pt").exists()

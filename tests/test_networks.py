@@ -1,0 +1,348 @@
+"""Shapes, first weights, and growth: what stays, what is new, and that nothing jumps."""
+
+import copy
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from idcgan.config import RunConfig
+from idcgan.networks import (
+    Discriminator,
+    Generator,
+    Up,
+    build,
+    enlarge,
+    feature_maps,
+    grow,
+    halve,
+    same_layers,
+    standing_statistics,
+)  # fmt: skip
+from idcgan.state import raise_resolution, start
+from idcgan.training import finished_generator, set_alpha, step
+
+CPU = torch.device("cpu")
+
+
+def config(resolutions=(16, 32, 64), **changes) -> RunConfig:
+    base = dict(resolutions=resolutions, feature_maps_g=4, feature_maps_d=4, max_feature_maps=16, latent_dim=12, batch_size=(4,), learning_rate=1e-3)
+    return RunConfig(**{**base, **changes})
+
+
+def draw(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def films(count: int, side: int, channels: int = 1, seed: int = 0) -> torch.Tensor:
+    return torch.rand(count, channels, side, side, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def trained(configuration: RunConfig, level: int = 0, steps: int = 3):
+    """A state after a few steps, so that no statistic and no scale is at its first value."""
+    state = start(configuration, CPU, level)
+    side = configuration.resolutions[level]
+    for seed in range(steps):
+        step(state, configuration, films(4, side, configuration.channels, seed))
+    return state
+
+
+@torch.no_grad()
+def before_tanh(generator: Generator, z: torch.Tensor) -> torch.Tensor:
+    """The sum of the heads' parts, exactly as it enters Tanh."""
+    seen = []
+    hook = generator.tanh.register_forward_hook(lambda _, given, __: seen.append(given[0].clone()))
+    generator(z)
+    hook.remove()
+    return seen[0]
+
+
+@pytest.mark.parametrize("skip", [True, False])
+@pytest.mark.parametrize("blur", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("levels", [(16,), (16, 32), (16, 64), (32, 64, 128)])
+def test_pictures_and_verdicts_have_their_shapes(levels, channels, blur, skip):
+    maps = feature_maps(levels[-1], 2, 8)
+    picture = Generator(levels, maps, 10, channels, skip, blur)(draw(3, 10))
+    assert picture.shape == (3, channels, levels[-1], levels[-1])
+    assert picture.abs().max() <= 1
+    assert Discriminator(levels, maps, channels, skip)(picture).shape == (3,)
+
+
+def test_the_papers_levels_grow_by_four():
+    """128 to 512 (section 4), on the paper's own feature maps counted from 2048; shapes only, without memory."""
+    paper = RunConfig(resolutions=(64, 128, 512, 1024, 2048), max_feature_maps=0, growth="reset")
+    with torch.device("meta"):
+        for level, side in enumerate(paper.resolutions):
+            generator, discriminator = build(paper, level, 0)
+            picture = generator(torch.empty(2, 100, device="meta"))
+            assert picture.shape == (2, 1, side, side)
+            assert discriminator(picture).shape == (2,)
+
+
+def test_feature_maps_double_towards_the_latent_up_to_the_cap():
+    assert feature_maps(64, 8, 0) == {32: 8, 16: 16, 8: 32, 4: 64}
+    assert feature_maps(2048, 8, 128) == {1024: 8, 512: 16, 256: 32, 128: 64, 64: 128, 32: 128, 16: 128, 8: 128, 4: 128}
+    assert feature_maps(2048, 8, 0)[4] == 2048
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_first_weights_are_drawn_as_in_dcgan(index):
+    """N(0, 0.02) for convolutions, N(1, 0.02) and 0 for batch norm (Radford et al. 2015, section 4)."""
+    network = build(RunConfig(resolutions=(64,), feature_maps_g=16, feature_maps_d=16), 0, 1)[index]
+    weights = torch.cat([m.weight.flatten() for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)])
+    assert abs(weights.mean()) < 0.0005
+    assert weights.std().item() == pytest.approx(0.02, rel=0.02)
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    scales = torch.cat([m.weight for m in norms])
+    assert scales.mean().item() == pytest.approx(1, abs=0.005)
+    assert scales.std().item() == pytest.approx(0.02, rel=0.25)
+    assert all((m.bias == 0).all() for m in norms)
+    assert all(m.bias is None for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d))
+
+
+def test_weights_come_from_the_seed_alone():
+    torch.manual_seed(1)
+    one = build(config(), 1, 7)
+    torch.manual_seed(2)
+    other, third = build(config(), 1, 7), build(config(), 1, 8)
+    for a, b, c in zip(one, other, third, strict=True):
+        same = [torch.equal(p, q) for p, q in zip(a.parameters(), b.parameters(), strict=True)]
+        assert all(same)
+        assert not torch.equal(next(a.parameters()), next(c.parameters()))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_enlarge_is_bilinear_interpolation(channels):
+    x = draw(2, channels, 7, 7)
+    expected = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
+    assert torch.allclose(enlarge(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_halve_is_the_mean_of_two_by_two(channels):
+    x = draw(2, channels, 8, 8)
+    assert torch.allclose(halve(x), F.avg_pool2d(x, 2), atol=1e-6)
+
+
+def test_up_with_blur_is_a_transposed_convolution_and_then_the_blur():
+    up = Up(3, 5, blur=True)
+    x = draw(2, 3, 9, 9)
+    row = torch.tensor([0.25, 0.5, 0.25])
+    kernel = torch.outer(row, row).expand(5, 1, 3, 3)
+    apart = F.conv2d(up.conv(x), kernel, padding=1, groups=5)
+    inside = (..., slice(2, -2), slice(2, -2))
+    assert up(x).shape == apart.shape
+    assert torch.allclose(up(x)[inside], apart[inside], atol=1e-6)
+    assert not torch.allclose(up(x)[inside], up.conv(x)[inside], atol=1e-3)
+
+
+def test_blur_takes_the_checkerboard_out():
+    """A constant field through random weights: without the blur neighbouring pixels differ, with it hardly."""
+    plain, smooth = Up(4, 1, blur=False), Up(4, 1, blur=True)
+    smooth.load_state_dict(plain.state_dict())
+    x = torch.ones(1, 4, 8, 8)
+    board = [up(x)[..., 3:-3, 3:-3].std().item() for up in (plain, smooth)]
+    assert board[0] > 0.01
+    assert board[1] < 1e-6
+
+
+# ---- growth = preserve ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("blur", [False, True])
+@pytest.mark.parametrize("resolutions", [(16, 32), (16, 64)])
+@pytest.mark.parametrize("mode", ["train", "eval"])
+def test_growth_keeps_the_picture(resolutions, mode, blur):
+    conf = config(resolutions, blur=blur)
+    state = trained(conf)
+    state.generator.heads["16"].conv.weight.data.mul_(200)  # as after long training: pictures with contrast
+    taller, _ = grow(conf, 1, 5, state.generator, state.discriminator)
+    taller.to(memory_format=torch.channels_last)  # as the old one is: another order of sums would round another way
+    z = draw(6, 12)
+    old = before_tanh(state.generator.train(mode == "train"), z)
+    new = before_tanh(taller.train(mode == "train"), z)
+    expected = old
+    while expected.shape[-1] < new.shape[-1]:
+        expected = enlarge(expected)
+    assert old.std() > 0.05
+    assert torch.equal(new, expected)
+
+
+def test_halving_the_grown_picture_gives_the_old_one_where_it_is_smooth():
+    """Bilinear up and mean down is a blur by [1 6 1]/8, no more: on a ramp the old picture comes back but for Tanh's bend."""
+    x = draw(2, 1, 9, 9)
+    row = torch.tensor([1.0, 6.0, 1.0]) / 8
+    blurred = F.conv2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), torch.outer(row, row)[None, None])
+    assert torch.allclose(halve(enlarge(x)), blurred, atol=1e-6)
+    ramp = torch.linspace(-0.5, 0.5, 16).expand(1, 1, 16, 16)
+    inside = (..., slice(1, -1), slice(1, -1))
+    assert torch.allclose(halve(enlarge(ramp))[inside], ramp[inside], atol=1e-6)
+    assert torch.allclose(halve(torch.tanh(enlarge(ramp)))[inside], torch.tanh(ramp)[inside], atol=2e-4)
+
+
+@pytest.mark.parametrize("resolutions", [(16, 32), (16, 64)])
+def test_growth_keeps_the_verdict(resolutions):
+    """Exactly: with its statistics fixed, the new discriminator says of a film what the old one said of the film halved."""
+    conf = config(resolutions)
+    state = trained(conf)
+    _, taller = grow(conf, 1, 5, state.generator, state.discriminator)
+    taller.to(memory_format=torch.channels_last)
+    x = films(5, resolutions[1]).contiguous(memory_format=torch.channels_last)
+    small = x
+    while small.shape[-1] > 16:
+        small = halve(small)
+    old, new = state.discriminator.eval()(small), taller.eval()(x)
+    assert old.std() > 1e-4
+    assert torch.equal(old, new)
+
+
+def test_growth_keeps_the_picture_of_the_average():
+    conf = config((16, 32), ema=0.9)
+    state = trained(conf)
+    z = draw(6, 12)
+    old = before_tanh(state.average.eval(), z)
+    raise_resolution(state, conf)
+    assert torch.equal(before_tanh(state.average.eval(), z), enlarge(old))
+    assert state.average is not state.generator
+    assert not any(p.requires_grad for p in state.average.parameters())
+
+
+def test_growth_leaves_the_old_networks_as_they_are():
+    conf = config((16, 32))
+    state = trained(conf)
+    before = [copy.deepcopy(n.state_dict()) for n in (state.generator, state.discriminator)]
+    taller = grow(conf, 1, 5, state.generator, state.discriminator)
+    for network in taller:
+        for p in network.parameters():
+            p.data.add_(1)
+    for network, was in zip((state.generator, state.discriminator), before, strict=True):
+        assert all(torch.equal(v, was[k]) for k, v in network.state_dict().items())
+
+
+@pytest.mark.parametrize("resolutions", [(16, 32), (16, 64)])
+def test_every_new_parameter_learns_within_two_steps(resolutions):
+    conf = config(resolutions)
+    state = trained(conf)
+    old = {id(network): set(dict(network.named_parameters())) for network in (state.generator, state.discriminator)}
+    names = list(old.values())
+    raise_resolution(state, conf)
+    first = [{k: v.clone() for k, v in n.named_parameters()} for n in (state.generator, state.discriminator)]
+    for seed in range(2):
+        step(state, conf, films(4, resolutions[1], seed=seed))
+    for network, was, known in zip((state.generator, state.discriminator), first, names, strict=True):
+        new = [k for k, _ in network.named_parameters() if k not in known]
+        assert new
+        for name, p in network.named_parameters():
+            assert not torch.equal(p, was[name]), name
+            assert p.requires_grad, name
+
+
+def test_kept_layers_keep_their_momenta_and_new_ones_have_none():
+    conf = config((16, 32))
+    state = trained(conf)
+    old = {k: state.optimizer_g.state[p]["exp_avg"].clone() for k, p in state.generator.named_parameters()}
+    raise_resolution(state, conf)
+    for name, p in state.generator.named_parameters():
+        if name in old:
+            assert torch.equal(state.optimizer_g.state[p]["exp_avg"], old[name])
+            assert state.optimizer_g.state[p]["step"] == 3
+        else:
+            assert p not in state.optimizer_g.state
+
+
+# ---- the other ways to grow -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_reset_keeps_the_inner_layers_and_renews_the_outer(index):
+    conf = config((16, 32), growth="reset")
+    state = trained(conf)
+    old = (state.generator, state.discriminator)[index]
+    new = grow(conf, 1, 5, state.generator, state.discriminator)[index]
+    outer = {"heads.32", "blocks.16"} if index == 0 else {"films.32", "blocks.16"}
+    shared = same_layers(old, new)
+    for name, p in new.named_parameters():
+        is_outer = any(name.startswith(o) for o in outer)
+        assert (name in shared) != is_outer, name
+        if not is_outer:
+            assert torch.equal(p, shared[name][0]), name
+    gone = set(dict(old.named_parameters())) - set(shared)
+    assert gone == ({"heads.16.conv.weight"} if index == 0 else {"films.16.weight"})
+    assert not hasattr(new, "skip") or not new.skip
+
+
+def test_scratch_keeps_nothing():
+    conf = config((16, 32), growth="scratch")
+    state = trained(conf)
+    for old, new in zip((state.generator, state.discriminator), grow(conf, 1, 5, state.generator, state.discriminator), strict=True):
+        drawn = build(conf, 1, 5)[0 if isinstance(new, Generator) else 1].state_dict()
+        assert all(torch.equal(v, drawn[k]) for k, v in new.state_dict().items())
+        for name, (before, after) in same_layers(old, new).items():
+            if not name.endswith("bias"):  # batch norm's shifts begin at 0 in both
+                assert not torch.equal(before, after), name
+
+
+def test_fade_goes_from_the_old_picture_to_the_new_layers():
+    conf = config((16, 32), transition="fade", ema=0.9)
+    state = trained(conf)
+    z, x = draw(6, 12), films(5, 32)
+    old_picture, old_verdict = before_tanh(state.generator.eval(), z), state.discriminator.eval()(halve(x))
+    raise_resolution(state, conf)
+    generator, discriminator = state.generator.eval(), state.discriminator.eval()
+    assert generator.alpha == discriminator.alpha == 0.0
+    assert torch.equal(before_tanh(generator, z), enlarge(old_picture))
+    assert torch.equal(discriminator(x), old_verdict)
+    set_alpha(state, 1.0)
+    assert state.average.alpha == 1.0
+    with torch.no_grad():
+        features = z[:, :, None, None]
+        for block in generator.blocks.values():
+            features = block(features)
+        part = generator.heads["32"](features)
+    assert part.abs().max() > 1e-4, "the new head is silent, though fade should do that by alpha"
+    assert torch.allclose(before_tanh(generator, z), enlarge(old_picture) + part, atol=1e-6)
+    assert not torch.equal(discriminator(x), old_verdict)
+    set_alpha(state, 0.5)
+    assert torch.allclose(before_tanh(generator, z), enlarge(old_picture) + 0.5 * part, atol=1e-6)
+
+
+# ---- batch norm -----------------------------------------------------------------------------------------------------
+
+
+def test_with_standing_statistics_a_film_does_not_depend_on_its_neighbours():
+    state = trained(config((16, 32)), 1)
+    generator = state.generator
+    z = draw(5, 12)
+    with torch.no_grad():
+        generator.train()
+        beside_one, beside_four = generator(z[:2])[0], generator(z)[0]
+        assert (beside_one - beside_four).abs().max() > 1e-3, "in train mode it does: else this test would prove nothing"
+        standing_statistics(generator, 4, seed=3)
+        assert not generator.training
+        alone = generator(z[:1])[0]
+        assert torch.allclose(generator(z)[0], alone, atol=1e-6)
+        assert torch.allclose(generator(z.flip(0))[-1], alone, atol=1e-6)
+
+
+def test_standing_statistics_are_the_mean_over_their_batches():
+    generator = build(config((16,)), 0, 1)[0]
+    first, norm = generator.blocks["4"][0], generator.blocks["4"][1]
+    norm.running_mean.fill_(99)
+    standing_statistics(generator, 8, seed=3, batches=4)
+    rng = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        means = [first(torch.randn(8, 12, generator=rng)[:, :, None, None]).mean((0, 2, 3)) for _ in range(4)]
+    assert torch.allclose(norm.running_mean, torch.stack(means).mean(0), atol=1e-6)
+    assert norm.momentum == 0.1
+
+
+def test_a_finished_generator_is_a_copy():
+    conf = config((16,), ema=0.9)
+    state = trained(conf)
+    before = copy.deepcopy(state.average.state_dict())
+    made = finished_generator(state, conf)
+    assert all(torch.equal(v, before[k]) for k, v in state.average.state_dict().items())
+    assert all(torch.equal(v, before[k]) for k, v in made.state_dict().items() if k in dict(made.named_parameters()))
+    assert not torch.equal(made.blocks["4"][1].running_mean, before["blocks.4.1.running_mean"])

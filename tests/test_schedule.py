@@ -1,0 +1,92 @@
+"""How many steps or minutes each level gets, and how fast films are replaced."""
+
+import pytest
+
+from idcgan.config import RunConfig, preset
+from idcgan.errors import InputError
+from idcgan.schedule import Schedule
+
+
+def test_fifteen_epochs_of_the_papers_films_are_255_steps():
+    """15 epochs of 138 films in batches of 8, the short last batch dropped: 15 x 17, over five sets."""
+    assert Schedule.plan(preset("paper-normal-15"), 138).steps == (51,) * 5
+    assert Schedule.plan(preset("paper-normal-15", epochs_for="level"), 138).steps == (255,) * 5
+    assert sum(Schedule.plan(preset("paper-normal-20"), 138).steps) == 340
+    assert Schedule.plan(preset("paper-abnormal-10"), 76).steps == (18,) * 5
+
+
+def test_a_batch_size_of_its_own_changes_a_levels_steps():
+    config = RunConfig(resolutions=(16, 32), epochs=4, batch_size=(4, 2))
+    assert Schedule.plan(config, 12).steps == (6, 12)
+
+
+def test_shares_divide_the_epochs():
+    config = RunConfig(resolutions=(16, 32), epochs=10, level_shares=(1.0, 4.0), batch_size=(4,))
+    assert Schedule.plan(config, 12).steps == (6, 24)
+    whole = RunConfig(resolutions=(16, 32), epochs=10, level_shares=(1.0, 4.0), batch_size=(4,), epochs_for="level")
+    assert Schedule.plan(whole, 12).steps == (30, 30)
+
+
+@pytest.mark.parametrize("share", [0.25, 0.5, 1.0])
+def test_the_replaced_share_rises_from_none_to_all_and_stays(share):
+    config = RunConfig(resolutions=(16, 32), epochs=160, batch_size=(4,), transition_share=share)
+    schedule = Schedule.plan(config, 12)
+    steps = schedule.steps[1]
+    shares = [schedule.replaced(1, schedule.progress(1, step, 0.0)) for step in range(steps + 1)]
+    assert shares[0] == 0.0
+    assert shares == sorted(shares)
+    assert shares[round(steps * share / 2)] == pytest.approx(0.5)
+    assert shares[round(steps * share)] == 1.0
+    assert shares[-1] == 1.0
+    assert shares[round(steps * share) - 1] < 1.0
+
+
+def test_the_first_level_has_nothing_to_replace():
+    schedule = Schedule.plan(preset("tiny"), 12)
+    assert {schedule.replaced(0, progress) for progress in (0.0, 0.3, 1.0)} == {1.0}
+    at_once = Schedule.plan(preset("tiny", transition_share=0.0), 12)
+    assert at_once.replaced(1, 0.0) == 1.0
+
+
+def test_by_the_clock_levels_end_at_their_shares_of_the_minutes():
+    config = preset("recommended", minutes=10)
+    schedule = Schedule.plan(config, 138)
+    assert schedule.steps == ()
+    assert schedule.until == pytest.approx([600 * share for share in (0.12, 0.40, 0.70, 0.85, 1.0)])
+    assert schedule.progress(1, 5, 72.0) == 0.0
+    assert schedule.progress(1, 5, 72.0 + 84.0) == pytest.approx(0.5)
+    assert not schedule.finished(1, 5, 239.9)
+    assert schedule.finished(1, 5, 240.1)
+
+
+def test_by_the_clock_every_level_makes_a_step():
+    schedule = Schedule.plan(preset("tiny", minutes=1), 12)
+    assert not schedule.finished(1, 0, 1e9)
+    assert schedule.finished(1, 1, 1e9)
+
+
+def test_by_epochs_the_clock_says_nothing():
+    schedule = Schedule.plan(preset("tiny"), 12)
+    assert schedule.until == ()
+    assert not schedule.finished(0, 5, 1e9)
+    assert schedule.finished(0, 6, 0.0)
+
+
+def test_levels_that_init_skips_leave_their_share_to_the_others():
+    config = RunConfig(resolutions=(16, 32, 64), epochs=12, batch_size=(4,), level_shares=(2.0, 1.0, 1.0))
+    assert Schedule.plan(config, 12, first=1).steps == (0, 18, 18)
+    clock = Schedule.plan(preset("tiny", minutes=1, resolutions=(16, 32, 64)), 12, first=1)
+    assert clock.until == pytest.approx((0.0, 30.0, 60.0))
+    assert not clock.finished(1, 1, 29.0)
+    assert clock.progress(1, 1, 15.0) == pytest.approx(0.5)
+
+
+def test_a_level_without_a_step_is_refused():
+    with pytest.raises(InputError, match="level 32 without a single step; raise epochs"):
+        Schedule.plan(RunConfig(resolutions=(16, 32), epochs=1, batch_size=(12,), level_shares=(9.0, 1.0)), 12)
+
+
+@pytest.mark.parametrize("bound", [{"epochs": 100}, {"minutes": 1.0}])
+def test_a_batch_larger_than_the_films_is_refused(bound):
+    with pytest.raises(InputError, match="batch_size is 16 and there are 12 films"):
+        Schedule.plan(preset("tiny", batch_size=(4, 16), **bound), 12)

@@ -1,0 +1,501 @@
+"""One move of both players, the loop around it, what it leaves on the disk, and what it says when something goes wrong."""
+
+import copy
+import csv
+import json
+import os
+import signal
+import threading
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+from conftest import everything_below, history_of, write_films
+from PIL import Image
+from safetensors import safe_open
+from torch import nn
+
+from idcgan.config import preset
+from idcgan.errors import InputError, WorkError
+from idcgan.records import COLUMNS, RunFolder
+from idcgan.sampling import load_generator
+from idcgan.state import start, start_from
+from idcgan.training import resume, step, train, update_average
+from idcgan.watch import PATIENCE, Watch
+
+CPU = torch.device("cpu")
+
+
+def run(pyramid, out, on_log=None, init=None, **changes):
+    return train(preset("tiny", **changes), pyramid, out, "cpu", init, progress=False, on_log=on_log)
+
+
+# ---- one step ---------------------------------------------------------------------------------------------------------
+
+
+class Player(nn.Module):
+    """One weight that says in `log` when it is used and how it stands then."""
+
+    def __init__(self, name, log, value):
+        super().__init__()
+        self.name, self.log, self.skip = name, log, False
+        self.weight = nn.Parameter(torch.tensor([value]))
+
+    def forward(self, x):
+        self.log.append((self.name, round(self.weight.item(), 6), self.weight.requires_grad))
+        return x[:, :1, None, None] * self.weight if self.name == "G" else (x * self.weight).mean((1, 2, 3))
+
+
+class Optimizer:
+    """Says when it steps, which weights have gradients then, and moves its weight by one."""
+
+    def __init__(self, name, log, mine, other):
+        self.name, self.log, self.mine, self.other = name, log, mine, other
+
+    def zero_grad(self, set_to_none=True):
+        self.mine.weight.grad = None
+
+    def step(self):
+        before = self.other.weight.item()
+        self.log.append((f"step {self.name}", self.mine.weight.grad is not None))
+        with torch.no_grad():
+            self.mine.weight += 1
+        assert self.other.weight.item() == before
+
+
+def test_d_moves_first_then_g_against_the_new_d():
+    """The order of the two updates, on two players of one weight each: nothing is trained."""
+    log: list = []
+    generator, discriminator = Player("G", log, 1.0), Player("D", log, 10.0)
+    state = SimpleNamespace(
+        generator=generator, discriminator=discriminator, average=None, rng=torch.Generator().manual_seed(0), step=0, films_seen=0,
+        optimizer_g=Optimizer("G", log, generator, discriminator), optimizer_d=Optimizer("D", log, discriminator, generator),
+    )  # fmt: skip
+    out = step(state, preset("tiny", augment=(), ema=0.0), torch.ones(4, 1, 1, 1))
+    assert log == [
+        ("G", 1.0, True),  # the fakes, drawn once
+        ("D", 10.0, True),  # on real
+        ("D", 10.0, True),  # on fake
+        ("step D", True),
+        ("D", 11.0, False),  # the new D judges the same fakes; its weights ask for no gradient
+        ("step G", True),
+    ]
+    assert (generator.weight.item(), discriminator.weight.item()) == (2.0, 11.0)
+    assert discriminator.weight.requires_grad, "left frozen, D would never learn again"
+    assert (state.step, state.films_seen) == (1, 4)
+    assert not any(value.requires_grad for value in out.values())
+
+
+def test_ds_update_leaves_no_gradient_in_g_and_gs_none_in_d():
+    config = preset("tiny")
+    state = start(config, CPU)
+    seen = {}
+
+    def look(name, optimizer, other):
+        real = optimizer.step
+
+        def looking():
+            seen[name] = [p.grad is None for p in other.parameters()]
+            seen[f"{name} before"] = [p.detach().clone() for p in other.parameters()]
+            real()
+            seen[f"{name} after"] = [p.detach().clone() for p in other.parameters()]
+
+        optimizer.step = looking
+
+    look("D", state.optimizer_d, state.generator)
+    look("G", state.optimizer_g, state.discriminator)
+    d_before = [p.detach().clone() for p in state.discriminator.parameters()]
+    step(state, config, torch.rand(4, 1, 16, 16) * 2 - 1)
+    assert all(seen["D"]), "D's loss reached G's weights"
+    for name in ("D", "G"):
+        assert all(torch.equal(a, b) for a, b in zip(seen[f"{name} before"], seen[f"{name} after"], strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(d_before, state.discriminator.parameters(), strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(seen["G after"], state.discriminator.parameters(), strict=True))
+
+
+def test_a_step_tells_what_d_believed():
+    config = preset("tiny", augment=(), labels="flipped")
+    state = start(config, CPU)
+    real = torch.rand(4, 1, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    before = copy.deepcopy(state.discriminator)
+    out = step(state, config, real)
+    assert out["d_real"].item() == pytest.approx(torch.sigmoid(-before(real)).mean().item(), abs=1e-6)
+    assert out["d_fake"].item() == pytest.approx(torch.sigmoid(-before(out["fake"])).mean().item(), abs=1e-6)
+    assert out["fake"].shape == real.shape
+
+
+def test_the_average_follows_weights_and_statistics():
+    config = preset("tiny", ema=0.9)
+    state = start(config, CPU)
+    average, network = state.average, copy.deepcopy(state.generator)
+    for p in network.parameters():
+        p.data.add_(1.0)
+    network.blocks["4"][1].running_mean.fill_(2.0)
+    network.blocks["4"][1].num_batches_tracked.fill_(7)
+    was = [p.clone() for p in average.parameters()]
+    update_average(average, network, 0.9, steps=1000)
+    for p, q, r in zip(average.parameters(), was, network.parameters(), strict=True):
+        assert torch.allclose(p, 0.9 * q + 0.1 * r)
+    assert torch.allclose(average.blocks["4"][1].running_mean, torch.tensor(0.2))
+    assert average.blocks["4"][1].num_batches_tracked == 7
+    update_average(average, network, 0.999, steps=0)  # early on it forgets quickly: decay 1/10
+    assert torch.allclose(average.blocks["4"][1].running_mean, torch.tensor(0.1 * 0.2 + 0.9 * 2.0))
+
+
+# ---- what a run leaves behind ------------------------------------------------------------------------------------------
+
+
+def test_a_run_folder_is_complete(finished_run):
+    names = {str(p.relative_to(finished_run)) for p in finished_run.rglob("*") if p.is_file()}
+    moments = {f"samples/moment-{r}-0{i}.png" for r in ("0016", "0032") for i in (1, 2)}
+    assert names == {
+        "run.json", "history.csv", "checkpoint.pt", "losses.png", "timelapse.png", "generator-0016.safetensors", "generator-0032.safetensors",
+        "samples/0016.png", "samples/0032.png", *moments,
+    }  # fmt: skip
+    for name in names:
+        if name.endswith("png"):
+            Image.open(finished_run / name).load()
+    assert Image.open(finished_run / "samples" / "0032.png").size == (2 * 32 + 6, 2 * 32 + 6)  # four films, two by two, gaps of 2
+
+
+def test_run_json_says_what_the_run_was(finished_run, pyramid_path):
+    said = json.loads((finished_run / "run.json").read_text())
+    assert said["status"] == "finished"
+    assert said["config"] == preset("tiny").to_dict()
+    assert said["config_hash"] == preset("tiny").hash()
+    assert said["data"]["count"] == 12
+    assert len(said["data"]["fingerprint"]) == 16
+    assert {"torch", "numpy", "pillow"} <= said["packages"].keys()
+    assert said["code_version"]
+    assert {level: cost["steps"] for level, cost in said["levels"].items()} == {"16": 6, "32": 6}
+    assert all(cost["seconds"] > 0 for cost in said["levels"].values())
+    assert said["forecast"]["level_steps"] == [6, 6]
+    assert said["forecast"]["memory"] > 0
+    assert said["peak_memory"] > 0
+    assert said["warnings"] == []
+    assert said["final"].keys() == {"loss_d", "loss_g", "d_real", "d_fake"}
+    assert "error" not in said
+
+
+def test_history_has_its_columns_and_a_row_per_logged_step(finished_run):
+    with open(finished_run / "history.csv", newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    assert tuple(rows[0]) == COLUMNS
+    assert COLUMNS == ("level", "resolution", "step", "films_seen", "seconds", "loss_d", "loss_g", "d_real", "d_fake", "replaced")
+    assert [(r["level"], r["resolution"], r["step"]) for r in rows] == [
+        (str(level), str(side), str(at)) for level, side in ((1, 16), (2, 32)) for at in range(1, 7)
+    ]
+    assert [int(r["films_seen"]) for r in rows] == list(range(4, 52, 4))
+    seconds = [float(r["seconds"]) for r in rows]
+    assert seconds == sorted(seconds)
+    assert all(0 <= float(r[name]) <= 1 for r in rows for name in ("d_real", "d_fake", "replaced"))
+    assert [float(r["replaced"]) for r in rows[:6]] == [1.0] * 6
+    rising = [float(r["replaced"]) for r in rows[6:]]
+    assert rising[0] == 0.0
+    assert rising == sorted(rising)
+    assert rising[3:] == [1.0] * 3
+
+
+def test_a_generator_file_is_the_average_with_standing_statistics(finished_run):
+    with safe_open(str(finished_run / "generator-0032.safetensors"), "pt") as file:
+        facts = file.metadata()
+        scale = file.get_tensor("blocks.8.1.weight")
+        batches = file.get_tensor("blocks.8.1.num_batches_tracked")
+    content = torch.load(finished_run / "checkpoint.pt", weights_only=True)
+    assert torch.equal(scale, content["average"]["blocks.8.1.weight"])
+    assert not torch.equal(scale, content["generator"]["blocks.8.1.weight"])
+    assert batches == 16
+    assert facts["batch_norm"] == "standing statistics"
+    assert "not a patient" in facts["synthetic"]
+    assert json.loads(facts["config"]) == preset("tiny").to_dict()
+
+
+@pytest.mark.usefixtures("quick")
+def test_log_every_and_moments_are_kept(pyramid_path, tmp_path):
+    folder = run(pyramid_path, tmp_path / "run", log_every=4, moments=0)
+    assert [(row["level"], row["step"]) for row in history_of(folder.path)] == [("1", "4"), ("2", "4")]
+    assert not list(folder.path.glob("samples/moment*"))
+    assert not (folder.path / "timelapse.png").exists()
+
+
+def test_a_run_too_short_to_log_still_ends_well(pyramid_path, tmp_path):
+    folder = run(pyramid_path, tmp_path / "run", log_every=1000)
+    assert folder.run["status"] == "finished"
+    assert history_of(folder.path) == []
+    assert (folder.path / "losses.png").exists()
+
+
+# ---- options -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("growth", ["preserve", "reset", "scratch"])
+@pytest.mark.parametrize("transition", ["replace", "fade", "jump"])
+def test_every_growth_goes_with_every_transition(pyramid_path, tmp_path, growth, transition):
+    folder = run(pyramid_path, tmp_path / "run", growth=growth, transition=transition)
+    assert folder.run["status"] == "finished"
+    source = load_generator(folder.path)
+    assert source.generator.skip == (growth == "preserve")
+    assert source.generator.alpha == 1.0
+    rising = [float(row["replaced"]) for row in history_of(folder.path)][6:]
+    expected = {"replace": [0.0, 0.25, 0.75], "fade": [0.0, 1 / 3, 2 / 3], "jump": [1.0] * 3}[transition]
+    assert rising == pytest.approx([*expected, 1.0, 1.0, 1.0], abs=1e-5)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_level_has_a_batch_size_of_its_own(pyramid_path, tmp_path):
+    rows = history_of(run(pyramid_path, tmp_path / "run", batch_size=(6, 3)).path)
+    seen = [int(row["films_seen"]) for row in rows]
+    steps = [after - before for before, after in zip([0, *seen], seen, strict=False)]
+    assert steps == [6] * 4 + [3] * 8
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    "changes", [{"channels": 3}, {"labels": "flipped", "generator_loss": "saturating"}, {"augment": ("contrast", "cutout", "flip")}, {"ema": 0.0}]
+)
+def test_options_reach_the_end(tmp_path, changes):
+    folder = run(write_films(tmp_path / "films", 6), tmp_path / "run", **changes)
+    assert folder.run["status"] == "finished"
+    assert load_generator(folder.path).generator(torch.zeros(1, 16)).shape == (1, changes.get("channels", 1), 32, 32)
+
+
+@pytest.mark.usefixtures("quick")
+def test_levels_larger_than_the_films_are_said_once(tmp_path, capsys):
+    films = write_films(tmp_path / "films", 5)
+    for small in range(3):
+        Image.effect_noise((24, 24), 50 + small).save(films / f"small{small}.png")
+    folder = run(films, tmp_path / "run")
+    (said,) = folder.run["warnings"]
+    assert "32 (3 of 8 films)" in said
+    assert "16 (" not in said
+    assert capsys.readouterr().err.count("no new detail") == 1
+
+
+@pytest.mark.usefixtures("quick")
+def test_minutes_are_kept(pyramid_path, tmp_path):
+    began = time.monotonic()
+    folder = run(pyramid_path, tmp_path / "run", minutes=0.02, level_shares=(1.0, 3.0), moments=1)
+    took = time.monotonic() - began
+    levels = folder.run["levels"]
+    assert 1.2 <= took < 8
+    assert levels["16"]["seconds"] < levels["32"]["seconds"]
+    assert folder.run["seconds"] == pytest.approx(1.2, abs=1.0)
+    assert levels["16"]["steps"] >= 1
+    assert levels["32"]["steps"] > 3
+    assert [float(row["replaced"]) for row in history_of(folder.path)][-1] == 1.0
+
+
+@pytest.mark.usefixtures("quick")
+def test_init_starts_from_the_networks_of_another_run(pyramid_path, tmp_path, finished_run):
+    before = everything_below(finished_run)
+    config = preset("tiny", learning_rate=0.0001)
+    state = start_from(finished_run, config, CPU)
+    content = torch.load(finished_run / "checkpoint.pt", weights_only=True)
+    for name in ("generator", "discriminator", "average"):
+        assert all(torch.equal(v, content[name][k]) for k, v in getattr(state, name).state_dict().items())
+    assert (state.level, state.step, state.films_seen, len(state.optimizer_g.state)) == (1, 0, 0, 0)
+    folder = train(config, pyramid_path, tmp_path / "run", "cpu", init=finished_run, progress=False)
+    rows = history_of(folder.path)
+    assert {row["level"] for row in rows} == {"2"}
+    assert len(rows) == 12  # the first level is skipped and leaves its epochs to the second
+    assert not (folder.path / "generator-0016.safetensors").exists()
+    assert folder.run["init"] == str(finished_run)
+    assert everything_below(finished_run) == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_begun_with_init_is_resumed(pyramid_path, tmp_path, finished_run):
+    stop = lambda row: (tmp_path / "run" / "stop").touch() if row["step"] == 3 else None  # noqa: E731
+    assert run(pyramid_path, tmp_path / "run", stop, finished_run).run["status"] == "interrupted"
+    assert resume(tmp_path / "run", device="cpu", progress=False).run["status"] == "finished"
+    assert [row["step"] for row in history_of(tmp_path / "run")] == [str(i) for i in range(1, 13)]
+
+
+# ---- when something goes wrong --------------------------------------------------------------------------------------------
+
+
+def poison(at: int):
+    """A hook that makes a weight of G NaN, as a bad step would; it finds the state on the stack of the loop."""
+
+    def hook(row):
+        if row["step"] == at:
+            import inspect
+
+            state = next(frame.frame.f_locals["state"] for frame in inspect.stack() if frame.function == "run_levels")
+            state.generator.heads["16"].conv.weight.data[0, 0, 0, 0] = float("nan")
+
+    return hook
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_nan_ends_the_run_and_spares_the_checkpoint(pyramid_path, tmp_path, monkeypatch):
+    monkeypatch.setattr("idcgan.training.Clock.time_to_save", lambda *_: True)
+    out = tmp_path / "run"
+    with pytest.raises(WorkError, match="not a number; the last good checkpoint is kept") as failure:
+        run(pyramid_path, out, poison(3))
+    assert "\n" not in str(failure.value)
+    said = json.loads((out / "run.json").read_text())
+    assert said["status"] == "failed"
+    assert "not a number" in said["error"]
+    content = torch.load(out / "checkpoint.pt", weights_only=True)
+    assert content["position"]["step"] == 2
+    for part in ("generator", "discriminator", "average"):
+        assert all(torch.isfinite(v).all() for v in content[part].values())
+    assert not list(out.glob(".*"))
+    assert resume(out, device="cpu", progress=False).run["status"] == "finished"
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_loss_that_is_not_a_number_is_named(pyramid_path, tmp_path, monkeypatch):
+    from idcgan import training
+
+    real = training.step
+
+    def blown_up(state, config, films):
+        out = real(state, config, films)
+        return {**out, "loss_g": out["loss_g"] * float("nan")} if state.step == 4 else out
+
+    monkeypatch.setattr(training, "step", blown_up)
+    with pytest.raises(WorkError, match=r"at 16 x 16, step 4: a loss is not a number.*learning_rate \(it is 0\.0004\)"):
+        run(pyramid_path, tmp_path / "run")
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_absurd_learning_rate_never_leaves_a_broken_checkpoint(pyramid_path, tmp_path):
+    """It may or may not end in NaN; what is on the disk is finite in either case."""
+    try:
+        run(pyramid_path, tmp_path / "run", learning_rate=1.0, epochs=8)
+    except WorkError:
+        assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
+    content = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)
+    for part in ("generator", "discriminator", "average"):
+        assert all(torch.isfinite(v).all() for v in content[part].values()), part
+
+
+@pytest.mark.usefixtures("quick")
+def test_nothing_is_written_where_the_input_cannot_work(pyramid_path, tmp_path):
+    for changes in ({"batch_size": (13,)}, {"resolutions": (16, 32, 128)}, {"batch_size": (4, 40), "minutes": 1.0}):
+        with pytest.raises(InputError):
+            run(pyramid_path, tmp_path / "run", **changes)
+        assert everything_below(tmp_path) == {}
+
+
+def test_a_mistake_in_a_hook_is_not_swallowed(pyramid_path, tmp_path, quick):
+    def hook(row):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        run(pyramid_path, tmp_path / "run", hook)
+    assert RunFolder.open(tmp_path / "run").run["status"] == "failed"
+
+
+# ---- stopping ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("quick")
+def test_ctrl_c_finishes_the_step_saves_and_can_be_resumed(pyramid_path, tmp_path):
+    """A true SIGINT, sent from another thread while the loop runs."""
+    out, before = tmp_path / "run", signal.getsignal(signal.SIGINT)
+
+    def hook(row):
+        if (row["level"], row["step"]) == (1, 3):
+            threading.Timer(0.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+        time.sleep(0.02)
+
+    folder = run(pyramid_path, out, hook, epochs=200)
+    assert folder.run["status"] == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is before
+    position = torch.load(out / "checkpoint.pt", weights_only=True)["position"]
+    assert (position["level"], position["rows"]) == (0, len(history_of(out)))
+    assert 3 <= position["step"] < 50
+    stop = lambda row: (out / "stop").touch() if row["step"] == position["step"] + 4 else None  # noqa: E731
+    assert resume(out, device="cpu", progress=False, on_log=stop).run["status"] == "interrupted"
+    assert [int(row["step"]) for row in history_of(out)] == list(range(1, position["step"] + 5))
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_second_ctrl_c_stops_at_once(pyramid_path, tmp_path):
+    def hook(row):
+        if row["step"] == 2:
+            for _ in range(2):
+                signal.raise_signal(signal.SIGINT)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(pyramid_path, tmp_path / "run", hook)
+    assert RunFolder.open(tmp_path / "run").run["status"] == "interrupted"
+    assert resume(tmp_path / "run", device="cpu", progress=False).run["status"] == "finished"
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_file_stop_asks_too_and_an_old_one_does_not(pyramid_path, tmp_path):
+    out = tmp_path / "run"
+    assert run(pyramid_path, out, lambda row: (out / "stop").touch() if row["step"] == 2 else None).run["status"] == "interrupted"
+    assert not (out / "stop").exists()
+    (out / "stop").touch()  # left over from before
+    assert resume(out, device="cpu", progress=False).run["status"] == "finished"
+    assert not (out / "stop").exists()
+
+
+# ---- the alarms --------------------------------------------------------------------------------------------------------------
+
+
+def rows(watch, count, d_real=0.5, d_fake=0.5, alike=False):
+    """`count` logged rows; returns which of them raised an alarm, and the sentences."""
+    real = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    fake = real[:1].expand(4, -1, -1, -1) if alike else real
+    said = []
+    for at in range(count):
+        row = {"resolution": 64, "step": 10 * at, "loss_d": 1.0, "loss_g": 1.0, "d_real": d_real, "d_fake": d_fake}
+        said += [(at, sentence) for sentence in watch.look(row, fake, real)]
+    return said
+
+
+def test_a_d_that_wins_raises_one_alarm_per_level():
+    watch = Watch(preset("tiny", augment=()))
+    ((at, sentence),) = rows(watch, 3 * PATIENCE, 0.97, 0.03)
+    assert at == PATIENCE - 1
+    assert "the discriminator wins (D(x) 0.97, D(G(z)) 0.03)" in sentence
+    assert "augment=brightness,contrast,translation" in sentence
+    assert rows(watch, 1) == []
+    assert rows(watch, 2 * PATIENCE, 0.97, 0.03) == [], "the same level, the same alarm again"
+    assert "learning_rate_d" in rows(Watch(preset("tiny")), PATIENCE, 0.97, 0.03)[0][1]
+
+
+def test_fakes_that_look_alike_raise_one_alarm_per_level():
+    watch = Watch(preset("tiny"))
+    ((at, sentence),) = rows(watch, 2 * PATIENCE, alike=True)
+    assert at == PATIENCE - 1
+    assert "collapse" in sentence
+    assert rows(watch, 2 * PATIENCE) == []
+    assert rows(watch, 2 * PATIENCE, alike=True) == []
+
+
+def test_no_alarm_without_a_reason_or_before_its_time():
+    for row in ({}, {"d_real": 0.97, "d_fake": 0.5}, {"d_real": 0.5, "d_fake": 0.03}, {"d_real": 0.9, "d_fake": 0.1}):
+        assert rows(Watch(preset("tiny")), 3 * PATIENCE, **row) == []
+    watch = Watch(preset("tiny"))
+    for _ in range(3):  # broken streaks do not add up
+        assert rows(watch, PATIENCE - 1, 0.97, 0.03) == []
+        assert rows(watch, 1) == []
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_alarm_of_a_run_is_kept_in_run_json(pyramid_path, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("idcgan.watch.PATIENCE", 2)
+    from idcgan import training
+
+    real = training.step
+
+    def collapsed(state, config, films):
+        out = real(state, config, films)
+        return {**out, "fake": out["fake"][:1].expand_as(out["fake"])}
+
+    monkeypatch.setattr(training, "step", collapsed)
+    warnings = run(pyramid_path, tmp_path / "run").run["warnings"]
+    assert len(warnings) == 2  # one per level
+    assert "16 x 16" in warnings[0]
+    assert "32 x 32" in warnings[1]
+    assert capsys.readouterr().err.count("a collapse") == 2
