@@ -3,9 +3,14 @@
 What notebooks import is named here and loaded when first asked for: the workers that build a pyramid start without torch.
 """
 
+import os
 from importlib import import_module
 
 __version__ = "0.1.0"
+
+# OpenMP's threads wait for each other by spinning; where another program wants the core, the one that spins keeps out the
+# one it waits for, and a step of 0.1 s was measured at 3 s. A short spin, then sleep. (Read when torch is loaded.)
+os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 _HOME = {
     "PRESETS": "config", "RunConfig": "config", "preset": "config",

@@ -31,6 +31,7 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())  # safetensors makes files that only their owner can read
         os.replace(temporary, path)
     except (OSError, RuntimeError, SafetensorError) as error:
         # torch.save turns a full disk into a RuntimeError of its zip writer ("inline_container ... unexpected pos"), safetensors
@@ -45,6 +46,12 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from collections import deque
@@ -30,24 +31,29 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
             raise InputError(
                 f"{films} has no level {missing[0]} (it has {pyramid.resolutions}); build it again with that level."
             )
-        if pyramid.channels != config.channels:
-            raise InputError(f"{films} has {pyramid.channels} channels and channels is {config.channels}; make them the same.")
+        for name in ("channels", "square", "label_class"):
+            theirs, ours = getattr(pyramid, name), getattr(config, name)
+            if theirs and ours and theirs != ours:
+                raise InputError(f"{films} was built with {name}={theirs} and {name} is {ours} here; make them the same.")
         return pyramid
     source = str(films) if _is_phantom(films) else str(Path(films).resolve())
     label_class = None if _is_phantom(films) else _class_in(Path(films), config.label_class)
     options = [source, label_class, list(config.resolutions), config.square, config.channels]
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
     name = source.replace(":", "-") if _is_phantom(films) else "-".join(filter(None, (Path(source).name, label_class)))
-    return Pyramid.build(
-        source, shelf / f"{name}-{key}", config.resolutions, config.square, config.channels, label_class, progress=progress
-    )
+    try:
+        where = shelf / f"{name}-{key}"
+        return Pyramid.build(source, where, config.resolutions, config.square, config.channels, label_class, progress=progress)
+    finally:
+        with contextlib.suppress(OSError):
+            shelf.rmdir()  # where nothing could be built, nothing is left, an empty shelf neither
 
 
 def _class_in(films: Path, label_class: str) -> str | None:
     """The classes are trained separately (paper, section 4): a folder that has both is not taken as it is."""
     classes = [name for name in ("normal", "abnormal") if (films / name).is_dir()]
     if classes and not label_class:
-        raise InputError(f"{films} has the class {'folders' if len(classes) > 1 else 'folder'} {', '.join(classes)}; choose with --class {classes[0]}.")
+        raise InputError(f"{films} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")
     return label_class or None
 
 

@@ -70,7 +70,10 @@ class RunFolder:
         """An existing run. Raises InputError."""
         path = Path(path)
         try:
-            return cls(path, json.loads((path / "run.json").read_text(encoding="utf-8")))
+            run = json.loads((path / "run.json").read_text(encoding="utf-8"))
+            if not {"status", "config", "data", "levels", "warnings"} <= set(run):
+                raise ValueError("fields are missing")
+            return cls(path, run)
         except FileNotFoundError:
             raise InputError(f"{path} is not a run folder: it has no run.json.") from None
         except (OSError, ValueError) as error:

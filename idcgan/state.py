@@ -120,6 +120,8 @@ def restore(folder: RunFolder, config: RunConfig, device: torch.device) -> State
     refuse_changes(content["config"], config)
     if content["data"] != folder.run["data"]["fingerprint"]:
         raise InputError(f"{folder.path / 'checkpoint.pt'} was trained on other films than {folder.path} names; was it copied from another run?")
+    for half_written in folder.path.rglob(".*.tmp"):  # by a process that was killed while it saved
+        half_written.unlink(missing_ok=True)
     state = start(config, device, content["position"]["level"])
     try:
         for name in PARTS:

@@ -49,14 +49,13 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     cost = forecast(config, schedule, where, Path(out), state.level)
     folder = RunFolder.create(
         out, config, device=machine.describe(where), threads=torch.get_num_threads(), forecast=cost.to_dict(),
-        data={"films": str(films), "pyramid": str(pyramid.path), "count": len(pyramid), "fingerprint": pyramid.fingerprint},
-        init=str(init) if init else None,
+        data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint},
+        init=str(init) if init else None, first_level=state.level,
     )  # fmt: skip
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     for sentence in (f"{len(pyramid)} films on {machine.describe(where)}; {cost.describe()}", *nothing_new(pyramid, config)):
         line.say(sentence)
     folder.run["warnings"] += nothing_new(pyramid, config)
-    save(state, config, folder)
     return _run(state, config, pyramid, folder, schedule, line, on_log)
 
 
@@ -77,6 +76,7 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
     if pyramid.fingerprint != folder.run["data"]["fingerprint"]:
         raise InputError(f"the films in {pyramid.path} are not those that {out} was started with; start a new run with them.")
     folder.cut_history(state.rows)
+    folder.run.pop("error", None)
     folder.write(status="running")
     schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"])
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
@@ -86,9 +86,8 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
 
 def _run(state: State, config: RunConfig, pyramid: Pyramid, folder: RunFolder, schedule: Schedule, line: ProgressLine,
          on_log: OnLog | None) -> RunFolder:  # fmt: skip
-    if "first_level" not in folder.run:
-        folder.write(first_level=state.level)
     try:
+        save(state, config, folder)  # from here on there is always something to resume
         with Interruption(folder.path) as interruption:
             complete = run_levels(state, config, pyramid, folder, schedule, line, interruption, on_log)
         if complete:
@@ -264,7 +263,7 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
     state.moments = int(progress * config.moments)
     network = copy.deepcopy(state.generator if state.average is None else state.average).train()
     pictures = network(latents[:8].to(next(network.parameters()).device))
-    folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:02d}", to_bytes(pictures), columns=8, most=8 * 256)
+    folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:03d}", to_bytes(pictures), columns=8, most=8 * 256)
 
 
 @torch.no_grad()

@@ -45,7 +45,7 @@ def test_a_notebook_that_is_not_there_is_named():
 
 def test_a_failing_cell_is_one_sentence(tmp_path):
     out = tmp_path / "run"
-    with pytest.raises(WorkError, match="the notebook failed: .*no folder.*") as caught:
+    with pytest.raises(WorkError, match=r"the notebook failed: .*no folder.*") as caught:
         execute(NOTEBOOK, parameters(out, films=str(tmp_path / "missing")), out, progress=False)
     assert "\n" not in str(caught.value)
 

@@ -123,7 +123,7 @@ def test_a_run_killed_three_times_ends_where_an_unbroken_one_does(pyramid_path, 
     assert process.wait(120) == 0, process.stderr.read()
     assert replayed > 0, "every kill hit a fresh checkpoint, so that nothing was made again"
     assert_same_run(out, whole)
-    assert [p.name for p in out.iterdir() if p.suffix == ".tmp"] == [], "what the killed process was writing lies about"
+    assert list(out.rglob(".*.tmp")) == [], "what a killed process was writing lies about"
 
 
 def kill_at_row(process: subprocess.Popen, out, row: int) -> int:
@@ -170,6 +170,17 @@ def interrupted(pyramid_path, tmp_path, quick):
     out = tmp_path / "run"
     assert train(preset("tiny"), films, out, "cpu", progress=False, on_log=ask_to_stop(out, 2, 2)).run["status"] == "interrupted"
     return out
+
+
+def test_what_a_killed_process_had_half_written_is_swept_away(interrupted):
+    """Killed while it saved: half a checkpoint under a temporary name, gigabytes at 2048."""
+    left = [interrupted / ".checkpoint.pt.4711.tmp", interrupted / "samples" / ".0016.png.4711.tmp"]
+    for path in left:
+        path.write_bytes(b"half")
+    (interrupted / ".notes").write_text("mine")
+    resume(interrupted, device="cpu", progress=False)
+    assert not any(path.exists() for path in left)
+    assert (interrupted / ".notes").exists()
 
 
 def test_other_films_are_refused(interrupted, tmp_path):

@@ -148,7 +148,7 @@ def test_the_average_follows_weights_and_statistics():
 
 def test_a_run_folder_is_complete(finished_run):
     names = {str(p.relative_to(finished_run)) for p in finished_run.rglob("*") if p.is_file()}
-    moments = {f"samples/moment-{r}-0{i}.png" for r in ("0016", "0032") for i in (1, 2)}
+    moments = {f"samples/moment-{r}-00{i}.png" for r in ("0016", "0032") for i in (1, 2)}
     assert names == {
         "run.json", "history.csv", "checkpoint.pt", "losses.png", "timelapse.png", "generator-0016.safetensors", "generator-0032.safetensors",
         "samples/0016.png", "samples/0032.png", *moments,
