@@ -167,7 +167,7 @@ def step(state: State, config: RunConfig, real: Tensor) -> dict[str, Tensor]:
     state.step += 1
     state.films_seen += len(real)
     if state.average is not None:
-        update_average(state.average, generator, config.ema, state.films_seen // len(real))
+        update_average(state.average, generator, config.ema, state.step)
     return {"fake": fake.detach(), "loss_d": loss_d.detach(), "loss_g": loss_g.detach(),
             "d_real": probability_real(real_logits.detach(), config.labels).mean(),
             "d_fake": probability_real(fake_logits.detach(), config.labels).mean()}  # fmt: skip
@@ -179,8 +179,12 @@ def _view(state: State, config: RunConfig, films: Tensor) -> Tensor:
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float, steps: int) -> None:
-    """average <- decay * average + (1 - decay) * network, buffers too; lower at first, to forget early noise."""
-    weight = 1.0 - min(decay, (1 + steps) / (10 + steps))
+    """average <- decay * average + (1 - decay) * network, buffers too.
+
+    `steps` are those of the level: the decay starts low, so that the average spans about the last half of a young level.
+    With the full decay, layers that are new at a level of 50 steps would be four fifths what they were drawn as.
+    """
+    weight = 1.0 - min(decay, (1 + steps) / (3 + steps))
     torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), weight)
     for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
         if mine.is_floating_point():
