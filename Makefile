@@ -1,5 +1,5 @@
 # make run    sets up .venv and trains on the embedded phantom films through notebook 04 (under five minutes after setup)
-# make run FILMS=folder CLASS=abnormal EPOCHS=20 PRESET=recommended   the same on your films
+# make run FILMS=folder CLASS=abnormal PRESET=recommended MINUTES=20   the same on your films (or EPOCHS=20)
 # make lab    opens the notebooks          make test   sets up and passes the tests
 # make bench  measures                     make clean  removes the environment and caches, never your runs
 PYTHON ?= python3
@@ -12,12 +12,14 @@ EPOCHS ?= 0
 MINUTES ?= 0
 SEED ?= 0
 OUT ?=
+# more fields, such as SET="batch_size=4 blur=true"
+SET ?=
 
 .PHONY: run lab test bench clean setup
 .DEFAULT_GOAL := run
 
 run: setup
-	@$(BIN)/idcgan run "$(FILMS)" --preset "$(PRESET)" --class "$(CLASS)" --epochs $(EPOCHS) --minutes $(MINUTES) --seed $(SEED) $(if $(OUT),--out "$(OUT)")
+	@$(BIN)/idcgan run "$(FILMS)" --preset "$(PRESET)" --class "$(CLASS)" --epochs $(EPOCHS) --minutes $(MINUTES) --seed $(SEED) $(if $(OUT),--out "$(OUT)") $(foreach field,$(SET),--set "$(field)")
 
 lab: setup
 	$(BIN)/jupyter lab notebooks
@@ -28,14 +30,14 @@ test: setup
 	IDCGAN_TINY=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider notebooks
 
 bench: setup
-	@if [ -e benchmarks/run.py ]; then $(BIN)/python benchmarks/run.py; else echo "no benchmark is in benchmarks/ yet"; exit 1; fi
+	$(BIN)/python benchmarks/step.py $(if $(QUICK),--quick)
 
 setup: $(VENV)/ready
 
 # made again when the packages asked for change
 $(VENV)/ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 10) else "Python 3.10 or newer is needed; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11")'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV)
 	@echo "setting up $(VENV): a few minutes the first time"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,dicom]'
 	@touch $@

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,9 +34,13 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         # a session of its own: Ctrl-C reaches this process only, which then asks the run to stop
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
         _follow(process, out, progress)
-    status = _status(out)
+    if not (out / "run.json").exists():  # nothing was begun: leave nothing
+        reason = _reason(out)
+        shutil.rmtree(out)
+        raise WorkError(reason)
+    status = RunFolder.open(out).run["status"]
     if process.returncode and status != "interrupted":
-        raise WorkError(_reason(out))
+        raise WorkError(f"{_reason(out)} (see {out / 'notebook.ipynb'} and stderr.txt beside it)")
     (out / "stderr.txt").unlink(missing_ok=True)
     return status
 
@@ -61,9 +67,12 @@ def _follow(process: subprocess.Popen, out: Path, progress: bool) -> None:
             time.sleep(0.5)
             _show(bar, out)
         except KeyboardInterrupt:
-            if asked:
+            if asked or not (out / "run.json").exists():  # the second time, or nothing to save yet
                 with contextlib.suppress(ProcessLookupError):
-                    process.send_signal(signal.SIGTERM)
+                    os.killpg(process.pid, signal.SIGTERM)
+                process.wait()
+                if not (out / "run.json").exists():
+                    shutil.rmtree(out, ignore_errors=True)
                 raise
             asked = True
             tqdm.write("stopping after this step and saving; press Ctrl-C again to stop at once.", file=sys.stderr)
@@ -84,12 +93,8 @@ def _show(bar: tqdm, out: Path) -> None:
         bar.update(max(0.0, min(0.99, now["done"]) - bar.n))
 
 
-def _status(out: Path) -> str:
-    return RunFolder.open(out).run["status"] if (out / "run.json").exists() else "failed"
-
-
 def _reason(out: Path) -> str:
     """The last line of what papermill printed: the exception that a cell raised."""
     lines = [line.strip() for line in (out / "stderr.txt").read_text(encoding="utf-8").splitlines() if line.strip()]
     last = lines[-1] if lines else "papermill stopped without a word"
-    return f"the notebook failed: {last.split(': ', 1)[-1]} (see {out / 'notebook.ipynb'} and stderr.txt beside it)"
+    return f"the notebook failed: {last.split(': ', 1)[-1]}"

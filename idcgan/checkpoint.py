@@ -67,7 +67,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
 def load(path: Path) -> dict[str, Any]:
     """What `save` wrote; nothing but tensors and plain values is unpickled. Raises InputError or WorkError."""
     if not path.is_file():
-        raise InputError(f"{path.parent} holds no checkpoint.pt; nothing to resume there, start a new run with --out.")
+        raise InputError(f"{path.parent} holds no checkpoint.pt; there is nothing to go on from; start a new run, or name another one.")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, KeyError, ValueError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from .config import configure
+from .config import configure, parse_changes
 from .errors import InputError, WorkError
-from .records import default_out
+from .records import command_name, default_out
 
 HELP = "Incremental DCGAN: learns chest films at 64 x 64 and grows, level by level, to 2048 x 2048. Made films are not for diagnosis."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -52,7 +52,7 @@ def build(
 def train(
     films: Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")] = "",
     out: Annotated[Path | None, typer.Option(help="the run folder; left out: runs/ and a name with the time")] = None,
-    preset: Preset = "recommended",
+    preset: Preset = "",
     changes: Set = None,
     label_class: LabelClass = "",
     resolutions: Resolutions = "",
@@ -61,7 +61,7 @@ def train(
     seed: Seed = 0,
     init: Annotated[Path | None, typer.Option(help="start from the networks of this run")] = None,
     resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
-    device: Device = "auto",
+    device: Device = "",
     quiet: Quiet = False,
 ) -> None:
     """Train on a folder of films, level by level; or go on with a run that was stopped."""
@@ -70,14 +70,14 @@ def train(
     options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
     given = {**{name: value for name, value in options.items() if value}, **parse_changes(changes or [])}
     if resume:
-        if films or init or out:
-            raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out and --init.")
+        if films or init or out or preset:
+            raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out, --init and --preset.")
         folder = training.resume(resume, given, device, not quiet)
     else:
         if not films:
             raise InputError("FILMS is missing; give a folder of films, a pyramid, or phantom:normal (or --resume RUN).")
-        config = configure(preset, films, **given)
-        folder = training.train(config, films, out or default_out(films, config.label_class), device, init, not quiet)
+        config = configure(preset or "recommended", films, **given)
+        folder = training.train(config, films, out or default_out(films, config.label_class), device or "auto", init, not quiet)
     if folder.run["status"] == "interrupted":
         raise typer.Exit(130)
     print(describe_run(folder.path))
@@ -111,14 +111,20 @@ def run_notebook(
     minutes: Minutes = 0.0,
     seed: Seed = 0,
     resolutions: Resolutions = "",
+    changes: Set = None,
 ) -> None:
     """Run notebook 04 through papermill on FILMS, with one progress bar; the executed notebook stays in the run folder."""
     from .batch import execute
+    from .loader import check_source
 
-    config = configure(preset, films, label_class, resolutions, epochs, minutes, seed)  # wrong options are refused here, not in a cell
+    # what is wrong is refused here, in a sentence, and not in a cell
+    config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **parse_changes(changes or []))
+    check_source(films, config)
     out = out or default_out(films, config.label_class)
-    parameters = {"films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": config.label_class, "epochs": epochs,
-                  "minutes": minutes, "preset": preset, "seed": seed, "resolutions": resolutions, "out": str(out.resolve())}  # fmt: skip
+    parameters = {
+        "films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": config.label_class, "preset": preset,
+        "epochs": epochs, "minutes": minutes, "resolutions": resolutions, "seed": seed, "changes": " ".join(changes or []), "out": str(out.resolve()),
+    }  # fmt: skip
     if execute(notebook, parameters, out) == "interrupted":
         raise typer.Exit(130)
     print(describe_run(out))
@@ -134,17 +140,6 @@ def doctor() -> None:
     raise typer.Exit(0 if report.healthy else 1)
 
 
-def parse_changes(pairs: list[str]) -> dict[str, Any]:
-    """["learning_rate=0.0002", ...] as a dict. Raises InputError."""
-    changes = {}
-    for pair in pairs:
-        field, equals, value = pair.partition("=")
-        if not equals or not field.strip():
-            raise InputError(f"--set {pair!r} is not of the form FIELD=VALUE; write for example --set learning_rate=0.0002.")
-        changes[field.strip()] = value.strip()
-    return changes
-
-
 def describe_run(path: Path) -> str:
     """What a finished run left behind, for a person."""
     from .records import RunFolder
@@ -154,8 +149,9 @@ def describe_run(path: Path) -> str:
     what = {
         "notebook.ipynb": "the executed notebook", "samples": "a sample grid per level", "losses.png": "loss curves",
         "timelapse.png": "the same latents from the first to the last step", "history.csv": "losses, D(x) and D(G(z)) by step",
-        "run.json": "config, versions, data, minutes", "checkpoint.pt": f"to go on: idcgan train --resume {path}",
-        "generator-*.safetensors": f"to make films: idcgan sample {path} -n 16 --out films",
+        "run.json": "config, versions, data, minutes",
+        "checkpoint.pt": f"to go on: {command_name()} train --resume {path}" if folder.run["status"] != "finished" else "the networks, for --init",
+        "generator-*.safetensors": f"to make films: {command_name()} sample {path} -n 16 --out made",
     }  # fmt: skip
     lines = [f"{path}: {folder.run['status']}; {levels}; peak memory {folder.run.get('peak_memory', 0) / 1e9:.1f} GB"]
     for pattern, meaning in what.items():
@@ -183,7 +179,7 @@ def main() -> None:
             code = 2
         elif hasattr(error, "format_message"):  # the parser's own refusals; where their class lives differs between typer's versions
             code = _say(f"{error.format_message().rstrip('.')}. See idcgan --help.", 2)
-        elif isinstance(error, MemoryError | OSError) or (isinstance(error, RuntimeError) and "memory" in str(error)):
+        elif isinstance(error, MemoryError | OSError) or "allocate memory" in str(error) or "out of memory" in str(error):
             code = _say(_short_of(error), 1)
         else:
             raise

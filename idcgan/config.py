@@ -12,6 +12,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -104,6 +105,8 @@ class RunConfig:
     moments: int = 4  # times per level at which the same latents are drawn for the time-lapse
 
     def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            object.__setattr__(self, name, _coerce(name, getattr(self, name), hint))
         for name, value in dataclasses.asdict(self).items():
             _check_number(name, value)
             if name in CHOICES and value not in CHOICES[name]:
@@ -123,7 +126,7 @@ class RunConfig:
             if name not in hints:
                 near = difflib.get_close_matches(name, hints, 1)
                 raise InputError(f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields."))
-        return cls(**{name: _coerce(name, value, hints[name]) for name, value in values.items()})
+        return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain lists, strings and numbers, ready for JSON."""
@@ -221,6 +224,10 @@ def preset(name: str, /, **changes: Any) -> RunConfig:
     if name not in PRESETS:
         near = difflib.get_close_matches(str(name), PRESETS, 1)
         raise InputError(f"unknown preset {name!r}; choose one of {_list(PRESETS)}" + (f" (did you mean {near[0]!r}?)." if near else "."))
+    if "preset" in changes:
+        raise InputError("preset cannot be set like a field; choose it with --preset.")
+    bounds = {"epochs": int, "minutes": float}
+    changes = {k: _coerce(k, v, bounds[k]) if k in bounds else v for k, v in changes.items()}
     if changes.get("epochs") and changes.get("minutes"):
         raise InputError("epochs and minutes are both set; give one of them.")
     values = {"preset": name, **PRESETS[name], **changes}
@@ -253,6 +260,17 @@ def configure(
         raise InputError(f"the films are {films} and the class is {label_class}; leave the class out, or ask for phantom:{label_class}.")
     given = {"label_class": phantom or label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
     return preset(preset_name, **{name: value for name, value in given.items() if value}, **changes)
+
+
+def parse_changes(pairs: Iterable[str]) -> dict[str, str]:
+    """["learning_rate=0.0002", ...] as a dict of fields to change. Raises InputError."""
+    changes = {}
+    for pair in pairs:
+        field, equals, value = pair.partition("=")
+        if not equals or not field.strip():
+            raise InputError(f"{pair!r} is not of the form FIELD=VALUE; write for example learning_rate=0.0002.")
+        changes[field.strip()] = value.strip()
+    return changes
 
 
 def _shares_for(base: dict[str, Any], resolutions: Any) -> tuple[float, ...]:

@@ -40,7 +40,7 @@ def examine() -> Report:
     for name in NOTEBOOKS:
         _package(report, name, "training works without it, the notebooks do not: pip install -e . -c constraints.txt")
     for name, (use, extra) in EXTRAS.items():
-        _package(report, name, f"only {use} need it: pip install 'idcgan[{extra}]'")
+        _package(report, name, f"only {use} need it: pip install -e '.[{extra}]' -c constraints.txt")
     if report.healthy:
         _machine(report)
     return report
@@ -61,10 +61,6 @@ def _machine(report: Report) -> None:
 
     device = machine.choose_device()
     memory, disk = machine.memory_available(), shutil.disk_usage(Path.cwd()).free
-    report.sentences.append(
-        f"Training will use {machine.describe(device)}; {gigabytes(memory)} of memory and {gigabytes(disk)} of disk are free."
-    )
+    report.sentences.append(f"Training will use {machine.describe(device)}; {gigabytes(memory)} of memory and {gigabytes(disk)} of disk are free.")
     if not machine.keep_memory():
-        report.sentences.append(
-            "The C allocator cannot be told to keep big blocks here (no glibc), so levels from 1024 up train more slowly."
-        )
+        report.sentences.append("The C allocator cannot be told to keep big blocks here (no glibc), so levels from 1024 up train more slowly.")

@@ -141,7 +141,9 @@ def _has_magic(head: bytes) -> bool:
 
 
 def _films_among(folder: Path, paths) -> list[Path]:
-    return sorted(p for p in paths if _is_film(p, p.relative_to(folder)))
+    paths = list(paths)
+    runs = {p.parent for p in paths if p.name == "run.json"}  # the sample grids of a run that lies among the films are not films
+    return sorted(p for p in paths if _is_film(p, p.relative_to(folder)) and runs.isdisjoint(p.parents))
 
 
 def _is_film(path: Path, relative: Path) -> bool:
@@ -230,7 +232,7 @@ def _read_dicom(path: Path) -> np.ndarray:
         import pydicom
         from pydicom.pixels import apply_color_lut, pixel_array
     except ImportError as error:
-        raise InputError(f"{path} is a DICOM film and needs pydicom 3: pip install idcgan[dicom].") from error
+        raise InputError(f"{path} is a DICOM film and needs pydicom 3: pip install -e '.[dicom]' -c constraints.txt.") from error
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about identifiers and dates that no pixel depends on
         ds = pydicom.dcmread(path, force=True)  # force: old files lack the mark

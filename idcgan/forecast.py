@@ -40,16 +40,13 @@ class Forecast:
         """One sentence, for a person who waits."""
         rows = zip(self.resolutions, self.level_steps, self.level_seconds, strict=True)
         levels = ", ".join(f"{r}: {steps:,} steps in {minutes(seconds)}" for r, steps, seconds in rows if steps)
-        return (
-            f"expect {minutes(sum(self.level_seconds))} ({levels}), {gigabytes(self.memory)} of memory and {gigabytes(self.disk)} of disk."
-        )
+        return f"expect {minutes(sum(self.level_seconds))} ({levels}), {gigabytes(self.memory)} of memory and {gigabytes(self.disk)} of disk."
 
 
 def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: Path, first: int = 0) -> Forecast:
     """Count memory and disk, refuse what cannot fit, then time a few steps per level. Raises InputError."""
     levels = range(len(config.resolutions))
-    memory, disk = memory_needed(config), disk_needed(config)
-    refuse_what_cannot_fit(config, memory, disk, device, out)
+    memory, disk = refuse_what_cannot_fit(config, device, out)
     per_step = tuple(time_step(config, level, device) if level >= first else 0.0 for level in levels)
     steps, seconds = [], []
     for level in levels:
@@ -129,8 +126,9 @@ def disk_needed(config: RunConfig) -> int:
     return int(2 * saved + 4 * weights_g * len(config.resolutions) + 40 * 2**20)
 
 
-def refuse_what_cannot_fit(config: RunConfig, memory: int, disk: int, device: torch.device, out: Path) -> None:
-    """Raises InputError naming what is needed and what is there."""
+def refuse_what_cannot_fit(config: RunConfig, device: torch.device, out: Path) -> tuple[int, int]:
+    """Bytes of memory and of disk that the run needs. Raises InputError naming what is needed and what is there."""
+    memory, disk = memory_needed(config), disk_needed(config)
     there = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else machine.memory_available()
     if memory > there:
         level = max(range(len(config.resolutions)), key=lambda at: _level_memory(config, at))
@@ -141,9 +139,8 @@ def refuse_what_cannot_fit(config: RunConfig, memory: int, disk: int, device: to
     folder = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
     room = shutil.disk_usage(folder).free
     if disk > room:
-        raise InputError(
-            f"the run needs about {gigabytes(disk)} on disk and {folder} has {gigabytes(room)} free; free some or choose another --out."
-        )
+        raise InputError(f"the run needs about {gigabytes(disk)} on disk and {folder} has {gigabytes(room)} free; free some or choose another --out.")
+    return memory, disk
 
 
 def minutes(seconds: float) -> str:

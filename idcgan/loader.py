@@ -16,7 +16,10 @@ from torch import Tensor
 from .batches import MixedBatches
 from .config import RunConfig
 from .errors import InputError
+from .films import find_films
 from .pyramid import Pyramid
+
+CLASSES = ("normal", "abnormal", "pneumonia")  # folder names that are taken for classes, in any case of letters
 
 
 def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: bool = True) -> Pyramid:
@@ -28,9 +31,7 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
         pyramid = Pyramid.open(films)
         missing = [r for r in config.resolutions if r not in pyramid.resolutions]
         if missing:
-            raise InputError(
-                f"{films} has no level {missing[0]} (it has {pyramid.resolutions}); build it again with that level."
-            )
+            raise InputError(f"{films} has no level {missing[0]} (it has {pyramid.resolutions}); build it again with that level.")
         for name in ("channels", "square", "label_class"):
             theirs, ours = getattr(pyramid, name), getattr(config, name)
             if theirs and ours and theirs != ours:
@@ -49,9 +50,18 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
             shelf.rmdir()  # where nothing could be built, nothing is left, an empty shelf neither
 
 
+def check_source(films: str | Path, config: RunConfig) -> None:
+    """Raises InputError where `films` cannot be trained on, as far as can be told without reading a film."""
+    if _is_phantom(films) or (Path(films) / "manifest.json").is_file():
+        return
+    count = len(find_films(films, _class_in(Path(films), config.label_class)))
+    if count < max(config.batch_size):
+        raise InputError(f"{films} holds {count} films and batch_size is {max(config.batch_size)}; add films or --set batch_size={max(2, count)}.")
+
+
 def _class_in(films: Path, label_class: str) -> str | None:
     """The classes are trained separately (paper, section 4): a folder that has both is not taken as it is."""
-    classes = [name for name in ("normal", "abnormal") if (films / name).is_dir()]
+    classes = sorted(p.name for p in films.iterdir() if p.is_dir() and p.name.lower() in CLASSES) if films.is_dir() else []
     if classes and not label_class:
         raise InputError(f"{films} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")
     return label_class or None

@@ -18,11 +18,13 @@ def choose_device(name: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, present in there.items() if present))
-    kind = name.split(":")[0]
-    if kind not in there:
+    kind, _, number = name.partition(":")
+    if kind not in there or not (number == "" or (kind == "cuda" and number.isdecimal())):
         raise InputError(f"device is {name!r}; choose one of auto, cpu, cuda, mps.")
     if not there[kind]:
         raise InputError(f"device is {name!r}, which PyTorch does not find here; use --device auto or cpu.")
+    if number and int(number) >= torch.cuda.device_count():
+        raise InputError(f"device is {name!r} and there are {torch.cuda.device_count()} GPUs, counted from 0.")
     return torch.device(name)
 
 
@@ -73,7 +75,9 @@ def memory_available() -> int:
         limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
         if limit != "max":
             used = int(Path("/sys/fs/cgroup/memory.current").read_text())
-            room = min(room, int(limit) - used)
+            stat = dict(line.split() for line in Path("/sys/fs/cgroup/memory.stat").read_text().splitlines())
+            # files that the kernel keeps in memory count as used, and go as soon as the room is needed
+            room = min(room, int(limit) - used + int(stat.get("inactive_file", 0)))
     except (OSError, ValueError):
         if room == sys.maxsize and hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
             room = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")

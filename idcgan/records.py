@@ -1,14 +1,15 @@
-"""The run folder: run.json, history.csv, samples and generators, each whole at any moment."""
+"""The run folder: run.json, samples and generators are whole at any moment; history.csv grows by rows."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
-import os
 import platform
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -18,10 +19,16 @@ import torch
 from PIL import Image
 from safetensors.torch import save_file
 
+from . import __version__
 from .checkpoint import atomically, write_json
 from .config import RunConfig
 from .errors import InputError, WorkError
 from .networks import Generator
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 COLUMNS = ("level", "resolution", "step", "films_seen", "seconds", "loss_d", "loss_g", "d_real", "d_fake", "replaced")
 
@@ -38,13 +45,12 @@ class RunFolder:
         """Raises InputError where no run can be put; a notebook that papermill has put there already may stay."""
         path = Path(path)
         if (path / "run.json").exists():
-            raise InputError(f"{path} already holds a run; choose another --out, or go on with --resume {path}.")
+            rest = f"go on with --resume {path}" if (path / "checkpoint.pt").exists() else "delete it, for it was never saved"
+            raise InputError(f"{path} already holds a run; choose another --out, or {rest}.")
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; --out must name a folder.")
         others = (
-            [p.name for p in path.iterdir() if p.name not in ("notebook.ipynb", "stderr.txt") and not p.name.startswith(".")]
-            if path.exists()
-            else []
+            [p.name for p in path.iterdir() if p.name not in ("notebook.ipynb", "stderr.txt") and not p.name.startswith(".")] if path.exists() else []
         )
         if others:
             raise InputError(f"{path} is not empty ({others[0]} is in it); choose another --out.")
@@ -125,10 +131,27 @@ class RunFolder:
         atomically(path, lambda p: save_file(weights, str(p), facts))
         return path
 
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """One process at a time trains in a folder. Raises InputError where another one does. (No lock on Windows.)"""
+        if fcntl is None:
+            yield
+            return
+        lock = self.path / ".lock"
+        with open(lock, "w") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                raise InputError(f"{self.path} is being trained by another process; stop that one first, or wait.") from None
+            try:
+                yield
+            finally:
+                lock.unlink(missing_ok=True)
+
     def level_done(self, resolution: int, steps: int, seconds: float, peak_memory: int) -> None:
         """What a level cost."""
         self.run["levels"][str(resolution)] = {"steps": steps, "seconds": round(seconds, 2)}
-        self.write(peak_memory=peak_memory)
+        self.write(peak_memory=max(peak_memory, self.run.get("peak_memory", 0)))
 
     def save_grid(self, name: str, films: np.ndarray, columns: int = 0, most: int = 4096) -> Path:
         """samples/NAME.png from uint8 films (n, c, r, r), see `grid`."""
@@ -188,7 +211,7 @@ def surroundings() -> dict[str, Any]:
 
 def code_version() -> str:
     """Package version, with the git commit where the package runs from a checkout ("+" marks uncommitted changes)."""
-    version = _version("idcgan")
+    version = __version__
     here = Path(__file__).parent
     if not (here.parent / ".git").exists():
         return version
@@ -215,6 +238,6 @@ def _short(value: Any) -> Any:
     return f"{value:.6g}" if isinstance(value, float) else value
 
 
-def size_of(folder: Path) -> int:
-    """Bytes in a folder."""
-    return sum(os.path.getsize(p) for p in Path(folder).rglob("*") if p.is_file())
+def command_name() -> str:
+    """How this program was called, so that the commands it prints can be pasted."""
+    return sys.argv[0] if Path(sys.argv[0]).name == "idcgan" else "idcgan"

@@ -1,7 +1,8 @@
 """The algorithm of the paper: train, raise the resolution, check both losses, go on (section 3.1, "Algorithm IDCGAN").
 
 `step` is one move of both players, `run_levels` the one loop around it. What changes lives in `State`, and a checkpoint
-is that state on disk, so that a resumed run ends bit for bit where an unbroken one does (same machine, CPU, threads).
+is that state on disk, so that a resumed run ends bit for bit where an unbroken one does (same machine, CPU, threads; and
+bounded by epochs: by the clock, how many steps fit into a minute is never quite the same twice).
 """
 
 from __future__ import annotations
@@ -19,14 +20,15 @@ from torch import Tensor, nn
 from . import machine
 from .augment import augment
 from .batches import MixedBatches
+from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError
-from .forecast import forecast
+from .forecast import forecast, refuse_what_cannot_fit
 from .loader import Loader, open_or_build
 from .networks import Generator, standing_statistics
 from .objectives import discriminator_loss, generator_loss, probability_real
 from .pyramid import Pyramid
-from .records import RunFolder, to_bytes
+from .records import RunFolder, command_name, to_bytes
 from .schedule import Schedule
 from .state import State, check_finite, level_seed, raise_resolution, restore, save, start, start_from
 from .watch import Interruption, ProgressLine, Watch
@@ -43,32 +45,35 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     """
     RunFolder.refuse(out)
     where, _ = machine.choose_device(device), machine.keep_memory()
+    refuse_what_cannot_fit(config, where, Path(out))
     state = start_from(init, config, where) if init else start(config, where)
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
     schedule = Schedule.plan(config, len(pyramid), state.level)
     cost = forecast(config, schedule, where, Path(out), state.level)
     folder = RunFolder.create(
-        out, config, device=machine.describe(where), threads=torch.get_num_threads(), forecast=cost.to_dict(),
-        data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint},
+        out, config, device=machine.describe(where), device_type=where.type, threads=torch.get_num_threads(), forecast=cost.to_dict(),
+        data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint,
+              "left_out": [film["reason"] for film in pyramid.left_out]},
         init=str(init) if init else None, first_level=state.level,
     )  # fmt: skip
     line = ProgressLine(config, progress, weights=cost.level_seconds)
-    for sentence in (f"{len(pyramid)} films on {machine.describe(where)}; {cost.describe()}", *nothing_new(pyramid, config)):
+    for sentence in (f"{len(pyramid)} films on {machine.describe(where)}; {cost.describe()}", *nothing_new(pyramid, config), *left_out(pyramid)):
         line.say(sentence)
     folder.run["warnings"] += nothing_new(pyramid, config)
     return _run(state, config, pyramid, folder, schedule, line, on_log)
 
 
-def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str = "auto", progress: bool = True,
+def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str = "", progress: bool = True,
            on_log: OnLog | None = None) -> RunFolder:  # fmt: skip
     """Go on with an interrupted run where its checkpoint stands. A finished run is returned as it is.
 
-    Raises InputError where `changes` would change the config, or the films are not those it was started with.
+    It goes on with the kind of device it was started on, unless `device` says otherwise. Raises InputError where
+    `changes` would change the config, or the films are not those it was started with.
     """
     folder = RunFolder.open(out)
     before = folder.run["config"]
     config = RunConfig.from_dict({**before, **(changes or {})})
-    where, _ = machine.choose_device(device), machine.keep_memory()
+    where, _ = machine.choose_device(device or folder.run["device_type"]), machine.keep_memory()
     state = restore(folder, config, where)
     if folder.run["status"] == "finished":
         return folder
@@ -76,10 +81,15 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
     if pyramid.fingerprint != folder.run["data"]["fingerprint"]:
         raise InputError(f"the films in {pyramid.path} are not those that {out} was started with; start a new run with them.")
     folder.cut_history(state.rows)
+    (folder.path / "stop").unlink(missing_ok=True)
     folder.run.pop("error", None)
     folder.write(status="running")
     schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"])
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
+    if torch.get_num_threads() != folder.run["threads"]:
+        line.say(
+            f"started with {folder.run['threads']} threads, now {torch.get_num_threads()}: the run goes on, but not bit for bit as it would have."
+        )
     line.say(f"going on with {out} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
     return _run(state, config, pyramid, folder, schedule, line, on_log)
 
@@ -87,15 +97,14 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
 def _run(state: State, config: RunConfig, pyramid: Pyramid, folder: RunFolder, schedule: Schedule, line: ProgressLine,
          on_log: OnLog | None) -> RunFolder:  # fmt: skip
     try:
-        save(state, config, folder)  # from here on there is always something to resume
-        with Interruption(folder.path) as interruption:
+        with folder.locked(), Interruption(folder.path) as interruption:
+            save(state, config, folder)  # from here on there is always something to go on from
             complete = run_levels(state, config, pyramid, folder, schedule, line, interruption, on_log)
-        if complete:
-            _close(folder)
-        else:
-            line.say(f"interrupted and saved; go on with: idcgan train --resume {folder.path}")
+        _close(folder)
         folder.write(status="finished" if complete else "interrupted", seconds=round(state.seconds, 2))
         line.close(complete)
+        if not complete:
+            line.say(f"interrupted and saved; go on with: {command_name()} train --resume {folder.path}")
     except BaseException as error:
         line.close(False)
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"
@@ -215,6 +224,13 @@ def nothing_new(pyramid: Pyramid, config: RunConfig) -> list[str]:
     return [f"some films are smaller than the level they are shown at: {levels}; there they are only enlarged and hold no new detail."]
 
 
+def left_out(pyramid: Pyramid, most: int = 5) -> list[str]:
+    """A sentence for each film that could not be used, up to `most`; run.json has them all."""
+    says = [f"left out: {film['reason']}" for film in pyramid.left_out[:most]]
+    more = len(pyramid.left_out) - most
+    return [*says, f"left out: {more} more, see data in run.json"] if more > 0 else says
+
+
 class Clock:
     """The run's training clock in seconds, over all sittings, and when to save."""
 
@@ -293,12 +309,14 @@ def finished_generator(state: State, config: RunConfig) -> Generator:
 def _close(folder: RunFolder) -> None:
     """Loss curves, time-lapse and the last figures; the curves need matplotlib, and a machine without it goes without."""
     rows = folder.history()
+    folder.run["peak_memory"] = max(machine.memory_peak(), folder.run.get("peak_memory", 0))
+    folder.save_timelapse()
     if rows:
         folder.run["final"] = {name: rows[-1][name] for name in ("loss_d", "loss_g", "d_real", "d_fake")}
-    folder.save_timelapse()
     try:
-        from .plots import plot_losses
+        from .plots import plot_losses, to_png
     except ImportError:
         folder.run["warnings"].append("losses.png was not drawn: matplotlib is not installed.")
         return
-    plot_losses(rows).savefig(folder.path / "losses.png", dpi=120)
+    png = to_png(plot_losses(rows), dpi=120)
+    atomically(folder.path / "losses.png", lambda path: path.write_bytes(png))

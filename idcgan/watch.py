@@ -47,9 +47,7 @@ class Watch:
                 f"{where}: the discriminator wins (D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}), and G learns little; try {remedy}."
             )
         if self._long("flat", variety < 0.15):
-            says.append(
-                f"{where}: the fakes look alike (their variety is {variety:.0%} of the films'), a collapse; try a lower learning_rate."
-            )
+            says.append(f"{where}: the fakes look alike (their variety is {variety:.0%} of the films'), a collapse; try a lower learning_rate.")
         return says
 
     def _long(self, kind: str, now: bool) -> bool:
@@ -63,11 +61,11 @@ class Watch:
 class ProgressLine:
     """One line with everything in it, and one number for whoever watches run.json."""
 
-    def __init__(self, config: RunConfig, shown: bool, done: float = 0.0, weights: list[float] | None = None) -> None:
-        self.config, self._done = config, done
+    def __init__(self, config: RunConfig, shown: bool, weights: list[float] | None = None) -> None:
+        self.config, self._done = config, 0.0
         raw = weights or list(config.shares())
         self._weights = [w / sum(raw) for w in raw]
-        self.bar = tqdm(total=1.0, initial=done, disable=not shown, leave=True, file=sys.stderr, mininterval=0.5,
+        self.bar = tqdm(total=1.0, disable=not shown, leave=True, file=sys.stderr, mininterval=0.5,
                         bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed} < {remaining}{postfix}")  # fmt: skip
 
     def show(self, state: State, row: dict[str, Any], schedule: Schedule, folder: RunFolder) -> None:
@@ -76,9 +74,7 @@ class ProgressLine:
         inside = schedule.progress(level, state.step, seconds)
         by_steps = sum(self._weights[:level]) + self._weights[level] * inside
         done = min(1.0, seconds / schedule.until[-1]) if schedule.until else by_steps
-        self.bar.set_description_str(
-            f"level {level + 1}/{len(self.config.resolutions)}, {row['resolution']} x {row['resolution']}", refresh=False
-        )
+        self.bar.set_description_str(f"level {level + 1}/{len(self.config.resolutions)}, {row['resolution']} x {row['resolution']}", refresh=False)
         replaced = f", replaced {row['replaced']:.0%}" if row["replaced"] < 1 else ""
         losses = f"D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}, loss D {row['loss_d']:.2f} G {row['loss_g']:.2f}{replaced}"
         self.bar.set_postfix_str(f"step {state.step}, {losses}", refresh=False)
@@ -110,7 +106,6 @@ class Interruption:
         return self._asked or self._file.exists()
 
     def __enter__(self) -> Interruption:
-        self._file.unlink(missing_ok=True)
         if threading.current_thread() is threading.main_thread():
             self._before = signal.signal(signal.SIGINT, self._hear)
         return self

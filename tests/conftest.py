@@ -50,8 +50,8 @@ def quick(monkeypatch):
     """Leaves out what takes most of a tiny run's time and is tested elsewhere: the drawing and the stop watch of the forecast."""
 
     class Drawing:
-        def savefig(self, path, **_):
-            Path(path).write_bytes(b"losses")
+        def savefig(self, buffer, **_):
+            buffer.write(b"losses")
 
     monkeypatch.setattr("idcgan.plots.plot_losses", lambda rows, title="": Drawing())
     monkeypatch.setattr("idcgan.forecast.time_step", lambda *_: 0.01)

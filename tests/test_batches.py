@@ -61,9 +61,7 @@ def test_films_and_their_twins(pyramid, resolution, previous, transition, share)
         np.testing.assert_allclose(batch[i, 0], expected, atol=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("share", "twins"), [(0, 0), (0.0624, 0), (0.0625, 1), (0.3, 2), (0.3125, 3), (0.99, 8), (1, 8)]
-)
+@pytest.mark.parametrize(("share", "twins"), [(0, 0), (0.0624, 0), (0.0625, 1), (0.3, 2), (0.3125, 3), (0.99, 8), (1, 8)])
 def test_share_is_rounded_half_up(pyramid, share, twins):
     assert MixedBatches(pyramid, 32, 8, 16).batch(0, share)[1] == twins / 8
 
@@ -89,10 +87,7 @@ def test_a_step_is_the_same_in_any_order_and_process(pyramid):
 
 def test_order_depends_on_seed_level_and_epoch(pyramid):
     orders = {
-        tuple(MixedBatches(pyramid, resolution, 16, None, seed=seed).indices(step))
-        for resolution in (16, 32)
-        for seed in (0, 1)
-        for step in (0, 1)
+        tuple(MixedBatches(pyramid, resolution, 16, None, seed=seed).indices(step)) for resolution in (16, 32) for seed in (0, 1) for step in (0, 1)
     }
     assert len(orders) == 8
 

@@ -190,9 +190,7 @@ def test_no_numbers(tmp_path, bad):
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (5000, 15)])
 def test_too_narrow(tmp_path, shape):
-    assert "shorter side" in refused(
-        save(tmp_path / "film.png", np.arange(shape[0] * shape[1]).reshape(shape).astype(np.uint8))
-    )
+    assert "shorter side" in refused(save(tmp_path / "film.png", np.arange(shape[0] * shape[1]).reshape(shape).astype(np.uint8)))
 
 
 def bomb(path, side: int):
@@ -202,9 +200,7 @@ def bomb(path, side: int):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
-    )
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
     return path
 
 
@@ -292,9 +288,7 @@ def test_dicom_windows_that_need_care(tmp_path):
     np.testing.assert_allclose(zero, full, atol=1e-6)
     beside = read_film(dicom(tmp_path / "d.dcm", values, 12, WindowCenter=60000, WindowWidth=100))
     np.testing.assert_allclose(beside, full, atol=1e-6)
-    curve = read_film(
-        dicom(tmp_path / "e.dcm", values, 12, WindowCenter=2000, WindowWidth=800, VOILUTFunction="SIGMOID")
-    )
+    curve = read_film(dicom(tmp_path / "e.dcm", values, 12, WindowCenter=2000, WindowWidth=800, VOILUTFunction="SIGMOID"))
     np.testing.assert_allclose(curve, 1 / (1 + np.exp(-4 * (values - 2000.0) / 800)), atol=1e-5)
 
 
@@ -333,7 +327,7 @@ def test_dicom_that_is_refused(tmp_path):
 def test_dicom_without_pydicom(tmp_path, monkeypatch):
     path = dicom(tmp_path / "film.dcm", stored_ramp(0, 4095), 12)
     monkeypatch.setitem(sys.modules, "pydicom", None)
-    assert "pip install idcgan[dicom]" in refused(path)
+    assert "pip install -e '.[dicom]'" in refused(path)
 
 
 def test_a_real_dicom_film():

@@ -143,9 +143,7 @@ def test_heart_lies_to_the_viewers_right_and_the_left_dome_is_higher():
         assert right - 0.5 > 1.5 * (0.5 - left)
     f = replace(PLAIN, dome_difference=0.03)
     picture = render(f, 256)
-    dome = [
-        box(picture, 0.5 + side * 0.335 * f.thorax_width, f.lung_top + f.lung_height + 0.018, 0.006) for side in (-1, 1)
-    ]
+    dome = [box(picture, 0.5 + side * 0.335 * f.thorax_width, f.lung_top + f.lung_height + 0.018, 0.006) for side in (-1, 1)]
     assert dome[0] > dome[1] + 0.05
 
 

@@ -18,9 +18,7 @@ def broken_rules(network: nn.Module, role: str = "") -> set[int]:
 @pytest.mark.parametrize("growth", ["preserve", "reset", "scratch"])
 @pytest.mark.parametrize("blur", [False, True])
 def test_our_networks_keep_all_rules_at_every_level(growth, blur):
-    config = RunConfig(
-        resolutions=(16, 32, 128), growth=growth, blur=blur, feature_maps_g=2, feature_maps_d=2, max_feature_maps=8, latent_dim=6
-    )
+    config = RunConfig(resolutions=(16, 32, 128), growth=growth, blur=blur, feature_maps_g=2, feature_maps_d=2, max_feature_maps=8, latent_dim=6)
     networks = build(config, 0, 0)
     for level in range(3):
         if level:

@@ -139,8 +139,8 @@ def test_the_average_follows_weights_and_statistics():
         assert torch.allclose(p, 0.9 * q + 0.1 * r)
     assert torch.allclose(average.blocks["4"][1].running_mean, torch.tensor(0.2))
     assert average.blocks["4"][1].num_batches_tracked == 7
-    update_average(average, network, 0.999, steps=0)  # early on it forgets quickly: decay 1/10
-    assert torch.allclose(average.blocks["4"][1].running_mean, torch.tensor(0.1 * 0.2 + 0.9 * 2.0))
+    update_average(average, network, 0.999, steps=1)  # a young level forgets quickly: decay 2/4
+    assert torch.allclose(average.blocks["4"][1].running_mean, torch.tensor(0.5 * 0.2 + 0.5 * 2.0))
 
 
 # ---- what a run leaves behind ------------------------------------------------------------------------------------------
@@ -499,3 +499,29 @@ def test_an_alarm_of_a_run_is_kept_in_run_json(pyramid_path, tmp_path, monkeypat
     assert "16 x 16" in warnings[0]
     assert "32 x 32" in warnings[1]
     assert capsys.readouterr().err.count("a collapse") == 2
+
+
+def test_two_processes_never_train_in_one_folder(run_copy):
+    folder = RunFolder.open(run_copy)
+    with folder.locked():
+        with pytest.raises(InputError, match="another process"), RunFolder.open(run_copy).locked():
+            pass
+    with folder.locked():
+        assert (run_copy / ".lock").exists()
+    assert not (run_copy / ".lock").exists()
+
+
+def test_what_was_left_out_is_listed_in_run_json(tmp_path):
+    films = write_films(tmp_path / "films", 6)
+    (films / "broken.png").write_text("not a film")
+    folder = train(preset("tiny", batch_size=2), films, tmp_path / "run", "cpu", progress=False)
+    assert len(folder.run["data"]["left_out"]) == 1
+    assert "broken.png" in folder.run["data"]["left_out"][0]
+
+
+def test_an_interrupted_run_has_its_curves_and_its_memory(pyramid_path, tmp_path):
+    out = tmp_path / "run"
+    folder = run(pyramid_path, out, on_log=lambda row: (out / "stop").touch(), epochs=40)
+    assert folder.run["status"] == "interrupted"
+    assert (out / "losses.png").exists()
+    assert folder.run["peak_memory"] > 0
