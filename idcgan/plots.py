@@ -31,7 +31,7 @@ def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
             axes.axvline(step, color="0.75", linewidth=0.8, zorder=0)
             if axes is top:
                 axes.annotate(f" {resolution} x {resolution}", (step, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=8, color="0.35")
-        axes.legend(loc="upper right" if axes is top else "center right", fontsize=8, frameon=False)
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)  # beside the curves, never over them
         axes.spines[["top", "right"]].set_visible(False)
     losses = np.array([[row["loss_d"], row["loss_g"]] for row in rows], dtype=float)
     if np.isfinite(losses).any():

@@ -503,9 +503,8 @@ def test_an_alarm_of_a_run_is_kept_in_run_json(pyramid_path, tmp_path, monkeypat
 
 def test_two_processes_never_train_in_one_folder(run_copy):
     folder = RunFolder.open(run_copy)
-    with folder.locked():
-        with pytest.raises(InputError, match="another process"), RunFolder.open(run_copy).locked():
-            pass
+    with folder.locked(), pytest.raises(InputError, match="another process"), RunFolder.open(run_copy).locked():
+        pass
     with folder.locked():
         assert (run_copy / ".lock").exists()
     assert not (run_copy / ".lock").exists()
