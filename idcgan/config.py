@@ -111,7 +111,7 @@ class RunConfig:
             _check_number(name, value)
             if name in CHOICES and value not in CHOICES[name]:
                 raise InputError(f"{name} is {value!r}; choose one of {_list(CHOICES[name])}.")
-        if not re.fullmatch(r"[\w.-]*", self.label_class) or self.label_class.startswith("."):
+        if re.search(r"[/\\\x00-\x1f]", self.label_class) or self.label_class.startswith("."):
             raise InputError(f"label_class is {self.label_class!r}; give the plain name of a subfolder, such as normal.")
         for name in self.augment:
             if name not in AUGMENTATIONS:

@@ -164,7 +164,7 @@ def configs():
         lambda levels: st.fixed_dictionaries(
             {
                 "resolutions": st.just(levels),
-                "label_class": st.text(max_size=8),
+                "label_class": st.text(st.characters(exclude_characters="/\\.", exclude_categories=("C",)), max_size=8),
                 "blur": st.booleans(),
                 "batch_size": st.one_of(st.tuples(st.integers(2, 64)), st.tuples(*[st.integers(2, 64)] * len(levels))),
                 "level_shares": st.one_of(st.just(()), st.tuples(*[st.floats(0.01, 9)] * len(levels))),
@@ -210,3 +210,9 @@ def test_a_config_cannot_be_changed_by_accident():
 def test_batch_size_is_one_for_all_or_one_per_level():
     assert [preset("tiny", batch_size=6).batch_at(level) for level in (0, 1)] == [6, 6]
     assert [preset("tiny", batch_size=(6, 3)).batch_at(level) for level in (0, 1)] == [6, 3]
+
+
+@pytest.mark.parametrize("name", ["../other", "/etc", "a\\b", ".hidden", "two\nlines"])
+def test_a_label_class_that_leaves_the_folder_is_refused(name):
+    with pytest.raises(InputError, match="label_class"):
+        preset("tiny", label_class=name)
