@@ -1,7 +1,9 @@
-"""How long each level trains, in steps or in minutes, and how far into a level a step is."""
+"""How long each level trains, in steps or in minutes; how far into a level a step is; the clock it is told by."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from .config import RunConfig
@@ -53,6 +55,29 @@ class Schedule:
         if level == 0 or self.transition_share == 0:
             return 1.0
         return min(1.0, progress / self.transition_share)
+
+
+class Clock:
+    """The run's training clock in seconds, over all sittings, and when to save."""
+
+    def __init__(self, seconds: float) -> None:
+        self._zero = time.monotonic() - seconds
+        self._saved, self._cost = time.monotonic(), 0.0
+
+    def now(self) -> float:
+        """Seconds of training so far."""
+        return time.monotonic() - self._zero
+
+    def time_to_save(self, every: float) -> bool:
+        """After `every` seconds, or later where saving takes so long that it would be more than a twentieth of the time."""
+        return time.monotonic() - self._saved > max(every, 20 * self._cost)
+
+    def timed(self, work: Callable[[], None]) -> None:
+        """Save, and remember what it cost."""
+        began = time.monotonic()
+        work()
+        self._saved = time.monotonic()
+        self._cost = self._saved - began
 
 
 def _level_steps(config: RunConfig, level: int, films: int, share: float) -> int:

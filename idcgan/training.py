@@ -8,7 +8,6 @@ bounded by epochs: by the clock, how many steps fit into a minute is never quite
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ from .networks import Generator, standing_statistics
 from .objectives import discriminator_loss, generator_loss, probability_real
 from .pyramid import Pyramid
 from .records import RunFolder, command_name, to_bytes
-from .schedule import Schedule
+from .schedule import Clock, Schedule
 from .state import State, check_finite, level_seed, raise_resolution, restore, save, start, start_from
 from .watch import Interruption, ProgressLine, Watch
 
@@ -229,29 +228,6 @@ def left_out(pyramid: Pyramid, most: int = 5) -> list[str]:
     says = [f"left out: {film['reason']}" for film in pyramid.left_out[:most]]
     more = len(pyramid.left_out) - most
     return [*says, f"left out: {more} more, see data in run.json"] if more > 0 else says
-
-
-class Clock:
-    """The run's training clock in seconds, over all sittings, and when to save."""
-
-    def __init__(self, seconds: float) -> None:
-        self._zero = time.monotonic() - seconds
-        self._saved, self._cost = time.monotonic(), 0.0
-
-    def now(self) -> float:
-        """Seconds of training so far."""
-        return time.monotonic() - self._zero
-
-    def time_to_save(self, every: float) -> bool:
-        """After `every` seconds, or later where saving takes so long that it would be more than a twentieth of the time."""
-        return time.monotonic() - self._saved > max(every, 20 * self._cost)
-
-    def timed(self, work: Callable[[], None]) -> None:
-        """Save, and remember what it cost."""
-        began = time.monotonic()
-        work()
-        self._saved = time.monotonic()
-        self._cost = self._saved - began
 
 
 def _loader(state: State, config: RunConfig, pyramid: Pyramid, schedule: Schedule, clock: Clock) -> Loader:
