@@ -11,35 +11,27 @@ import errno
 import hashlib
 import itertools
 import json
-import multiprocessing
 import operator
 import os
 import re
 import shutil
-import signal
 import sys
 import time
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 import numpy as np
 from tqdm.auto import tqdm
 
 from idcgan.errors import InputError, WorkError
-from idcgan.films import SQUARES, find_films, read_film, resize, to_square
+from idcgan.films import SQUARES
+from idcgan.intake import Candidate, Planes, candidates, cores, identified, prepared
 
 DEFAULT_RESOLUTIONS = (64, 128, 256, 512, 1024, 2048)
 ALLOWED_RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
-PHANTOMS = {"normal": 138, "abnormal": 76}  # the paper's numbers of films (section 4)
-PHANTOM_VERSION = 1  # raise it when phantoms are drawn in another way: pyramids of the old ones are then built again
 FORMAT = 1
-ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _OURS = re.compile(r"manifest\.json|level-\d{4}\.npy")
 
 
@@ -149,13 +141,13 @@ class Pyramid:
         if workers is not None and (not isinstance(workers, int) or workers < 0):
             raise InputError(f"workers is {workers!r}: give a whole number of at least 0.")
         old = _previous(out)
-        films, options["label_class"] = _candidates(source, label_class, options["resolutions"][-1])
-        films, left_out = _identified(films, workers or _cores(), progress)
+        films, options["label_class"] = candidates(source, label_class, options["resolutions"][-1])
+        films, left_out = identified(films, workers or cores(), progress)
         if old is not None and old.options != options:
             old = None
         known = {film["sha256"]: i for i, film in enumerate(old.films)} if old else {}
         fresh = [film for film in films if film.sha256 not in known]
-        with closing(_prepared(fresh, options, workers)) as results:
+        with closing(prepared(fresh, options, workers)) as results:
             first, refused = _leading_refusals(results)
             if old and first is None and _same(old, films, left_out + _left_out(fresh, refused)):
                 return old
@@ -173,25 +165,6 @@ class Pyramid:
         return built
 
 
-@dataclass(frozen=True)
-class _Candidate:
-    """A film to be: a file, or the seed of a phantom."""
-
-    source: str
-    path: Path | None = None
-    phantom: tuple[str, int, int] | None = None  # label_class, seed, resolution
-    sha256: str | None = None
-
-
-class _Planes(NamedTuple):
-    """One film, prepared: the size of its file and its grey levels (resolution, resolution) uint8, level by level."""
-
-    width: int
-    height: int
-    side: int
-    planes: list[np.ndarray]
-
-
 def _listed(values: Iterable[int]) -> str:
     return ", ".join(map(str, values))
 
@@ -200,73 +173,12 @@ def _file_name(resolution: int) -> str:
     return f"level-{resolution:04d}.npy"
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _checked_options(resolutions: Iterable[int], square: str, channels: int) -> dict:
     if square not in SQUARES:
         raise InputError(f"square is {square!r}: use one of {', '.join(SQUARES)}.")
     if channels not in (1, 3):
         raise InputError(f"channels is {channels!r}: use 1, or 3 for networks that want colour.")
     return {"resolutions": list(check_resolutions(resolutions)), "square": square, "channels": int(channels)}
-
-
-# ---- which films -----------------------------------------------------------------------------------------------------
-
-
-def _candidates(source: str | Path, label_class: str | None, resolution: int) -> tuple[list[_Candidate], str | None]:
-    if not str(source).startswith("phantom:"):
-        folder = Path(source).expanduser()
-        paths = find_films(folder, label_class)
-        return [_Candidate(path.relative_to(folder).as_posix(), path) for path in paths], label_class
-    _, name, *numbers = str(source).split(":")
-    if name not in PHANTOMS or len(numbers) > 2 or not all(n.isdecimal() for n in numbers):
-        raise InputError(f"{source!r} names no phantoms: write phantom:normal or phantom:abnormal, then :COUNT:SEED.")
-    if label_class not in (None, name):
-        raise InputError(f"label_class is {label_class!r} but the source is {source!r}: drop one of them.")
-    count, seed = [*map(int, numbers), *(PHANTOMS[name], 0)[len(numbers) :]]
-    if not 2 <= count <= 100_000:
-        raise InputError(f"{source!r} asks for {count} phantoms: ask for 2 to 100000.")
-    # the seeds of phantom.films(count, name, seed=seed), so that a worker can draw film i without the ones before
-    seeds = (int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) for i in range(count))
-    return [_phantom(name, seed, i, own, resolution) for i, own in enumerate(seeds)], name
-
-
-def _phantom(name: str, seed: int, number: int, own: int, resolution: int) -> _Candidate:
-    identity = hashlib.sha256(f"phantom {PHANTOM_VERSION}:{name}:{own}:{resolution}".encode()).hexdigest()
-    return _Candidate(f"phantom:{name} {number} of seed {seed}", None, (name, own, resolution), identity)
-
-
-def _sha256(path: Path) -> str | OSError:
-    digest = hashlib.sha256()
-    try:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    except OSError as error:
-        return error
-    return digest.hexdigest()
-
-
-def _identified(films: list[_Candidate], threads: int, progress: bool) -> tuple[list[_Candidate], list[dict]]:
-    """Hash the files (threads: hashing lets go of the interpreter) and leave out second copies."""
-    kept: dict[str, _Candidate] = {}
-    left_out = []
-    files = [film for film in films if film.path]
-    with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(_sha256, [film.path for film in files])
-        bar = tqdm(found, desc="checking films", total=len(files), unit="film", leave=False, disable=not progress)
-        hashes = [film.sha256 for film in films if not film.path] + list(bar)
-    for film, sha in zip(films, hashes, strict=True):
-        if isinstance(sha, OSError):
-            reason = f"{film.path} cannot be read ({sha.strerror}): check the rights."
-            left_out.append({"source": film.source, "sha256": None, "reason": reason})
-        elif sha in kept:
-            left_out.append({"source": film.source, "sha256": sha, "reason": f"same as {kept[sha].source}"})
-        else:
-            kept[sha] = replace(film, sha256=sha)
-    return list(kept.values()), left_out
 
 
 # ---- the films that are in the pyramid already ---------------------------------------------------------------------
@@ -285,90 +197,31 @@ def _previous(out: Path) -> Pyramid | None:
         raise InputError(f"{out} is not empty and holds no sound pyramid: give another folder or empty it.") from error
 
 
-def _leading_refusals(results: Iterator[_Planes | str]) -> tuple[_Planes | None, list[str]]:
+def _leading_refusals(results: Iterator[Planes | str]) -> tuple[Planes | None, list[str]]:
     """The first usable film and the refusals before it. Last time's are tried again: a decoder may be there now."""
     refused = []
     for result in results:
-        if isinstance(result, _Planes):
+        if isinstance(result, Planes):
             return result, refused
         refused.append(result)
     return None, refused
 
 
-def _left_out(films: list[_Candidate], reasons: list[str]) -> list[dict]:
+def _left_out(films: list[Candidate], reasons: list[str]) -> list[dict]:
     pairs = zip(films, reasons, strict=False)
     return [{"source": film.source, "sha256": film.sha256, "reason": reason} for film, reason in pairs]
 
 
-def _same(old: Pyramid, films: list[_Candidate], left_out: list[dict]) -> bool:
+def _same(old: Pyramid, films: list[Candidate], left_out: list[dict]) -> bool:
     gone = {entry["source"] for entry in left_out}
     now = [(film.source, film.sha256) for film in films if film.source not in gone]
     return now == [(film["source"], film["sha256"]) for film in old.films] and left_out == old.left_out
 
 
-# ---- reading and reducing, in worker processes -----------------------------------------------------------------------
-
-
-def _prepare(film: _Candidate, resolutions: list[int], square: str) -> _Planes | str:
-    """One film at all resolutions, or the sentence that says why not. Runs in workers: no torch, it starts slowly."""
-    try:
-        if film.phantom:
-            from idcgan import phantom
-
-            name, seed, resolution = film.phantom
-            grey, _ = phantom.film(seed, name, resolution)
-        else:
-            grey = read_film(film.path)
-        native = to_square(grey, square)
-        planes = [np.rint(resize(native, r) * 255).astype(np.uint8) for r in resolutions]
-        return _Planes(grey.shape[1], grey.shape[0], native.shape[0], planes)
-    except InputError as error:
-        return str(error)
-    except MemoryError:
-        return f"{film.source} does not fit into memory: use fewer workers or reduce the film first."
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
-def _prepared(films: list[_Candidate], options: dict, workers: int | None) -> Iterator[_Planes | str]:
-    """_prepare for each film, in order. At most two results per worker wait, so memory does not grow with the films."""
-    if workers is None:  # a process takes most of a second to start: a handful of films is read sooner without
-        workers = min(_cores(), 8, len(films) // 4)
-    arguments = options["resolutions"], options["square"]
-    if workers <= 1 or len(films) <= 1:
-        yield from (_prepare(film, *arguments) for film in films)
-        return
-    # spawn, not fork: the parent may have torch's threads running, and a forked lock held by one of them never opens
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(films)), context, _leave_interrupts_to_the_parent)
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
-    # the workers inherit this: with a thread per core each, they get in each other's way (138 phantoms in 7.5 s instead of 3.3 s)
-    os.environ.update(dict.fromkeys(ONE_THREAD, "1"))
-    try:
-        waiting: deque = deque()
-        for film in films:
-            waiting.append(pool.submit(_prepare, film, *arguments))
-            if len(waiting) >= 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    except BrokenProcessPool as error:
-        raise WorkError(
-            "A process that reads films died (out of memory, or a script without `if __name__ == '__main__':`): "
-            "use workers=1 or add that line."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-        for name, value in before.items():
-            os.environ.pop(name, None) if value is None else os.environ.update({name: value})
-
-
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 
-def _pieces(films: list[_Candidate], known: dict[str, int], old: Pyramid | None, results: Iterator) -> Iterator[tuple]:
+def _pieces(films: list[Candidate], known: dict[str, int], old: Pyramid | None, results: Iterator) -> Iterator[tuple]:
     """(film, planes or reason) for each film, in order: from the old arrays if it is known, else from the workers."""
     for film in films:
         index = known.get(film.sha256)
@@ -377,7 +230,7 @@ def _pieces(films: list[_Candidate], known: dict[str, int], old: Pyramid | None,
         else:
             was = old.films[index]
             planes = [old.level(r)[index, 0] for r in old.resolutions]
-            yield film, _Planes(was["width"], was["height"], was["side"], planes)
+            yield film, Planes(was["width"], was["height"], was["side"], planes)
 
 
 def _write(folder: Path, source: str, options: dict, pieces: Iterable[tuple], left_out: list[dict]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from idcgan import films, pyramid
+from idcgan import films, intake, pyramid
 from idcgan.errors import InputError, WorkError
 from idcgan.films import read_film, resize, to_square
 from idcgan.pyramid import Pyramid, check_resolutions
@@ -50,7 +50,7 @@ def reads(monkeypatch):
         names.append(Path(path).name)
         return read_film(path)
 
-    monkeypatch.setattr(pyramid, "read_film", counted)
+    monkeypatch.setattr(intake, "read_film", counted)
     return names
 
 
@@ -205,9 +205,9 @@ def test_a_film_that_was_bad_and_is_readable_now_comes_in(folder, monkeypatch):
             raise InputError(f"{path} needs a decoder.")
         return read_film(path)
 
-    monkeypatch.setattr(pyramid, "read_film", no_decoder)
+    monkeypatch.setattr(intake, "read_film", no_decoder)
     assert len(build(folder)) == 5
-    monkeypatch.setattr(pyramid, "read_film", read_film)
+    monkeypatch.setattr(intake, "read_film", read_film)
     built = build(folder)
     assert [entry["source"] for entry in built.films] == [f"{i}.png" for i in range(6)]
     assert built.left_out == []
@@ -246,7 +246,7 @@ def fail_at(number: int, error: BaseException):
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), RuntimeError("boom")])
 def test_an_interrupted_build_leaves_nothing(folder, monkeypatch, error):
-    monkeypatch.setattr(pyramid, "read_film", fail_at(3, error))
+    monkeypatch.setattr(intake, "read_film", fail_at(3, error))
     with pytest.raises(type(error)):
         build(folder)
     assert left_beside(folder.parent / "out") == []
@@ -256,7 +256,7 @@ def test_an_interrupted_rebuild_leaves_the_old_one(folder, monkeypatch):
     before = contents(build(folder).path)
     for seed in range(4):
         film(folder / f"{seed}.png", 50 + seed)
-    monkeypatch.setattr(pyramid, "read_film", fail_at(2, KeyboardInterrupt()))
+    monkeypatch.setattr(intake, "read_film", fail_at(2, KeyboardInterrupt()))
     with pytest.raises(KeyboardInterrupt):
         build(folder)
     assert contents(folder.parent / "out") == before
@@ -325,12 +325,12 @@ def test_a_reader_that_dies_is_said(folder, monkeypatch):
             pass
 
         def submit(self, *_):
-            raise pyramid.BrokenProcessPool("gone")
+            raise intake.BrokenProcessPool("gone")
 
         def shutdown(self, **_):
             pass
 
-    monkeypatch.setattr(pyramid, "ProcessPoolExecutor", Dead)
+    monkeypatch.setattr(intake, "ProcessPoolExecutor", Dead)
     with pytest.raises(WorkError, match="workers=1"):
         build(folder, workers=2)
     assert left_beside(folder.parent / "out") == []
