@@ -100,6 +100,32 @@ def sample(
     print(f"{len(paths)} films in {out}, an overview in {out / 'contact-sheet.png'}")
 
 
+@app.command()
+def evaluate(
+    sources: Annotated[list[Path], typer.Argument(metavar="RUN|FOLDER...", help="a run, a generator file or a folder of made films; or several")],
+    real: Annotated[str, typer.Option(help="held-out real films: a folder, or phantom:normal:100:1")],
+    train: Annotated[str, typer.Option(help="the films it was trained on; left out: the run's own")] = "",
+    other: Annotated[str, typer.Option(help="a run or folder of the other class: is a classifier helped by the films?")] = "",
+    out: Annotated[Path | None, typer.Option(help="the report's folder; left out: RUN/evaluation, or FOLDER-evaluation")] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="the report as JSON there, too")] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="films that a run makes to be judged")] = 200,
+    label_class: LabelClass = "",
+    resolution: Annotated[int, typer.Option(help="level of the run; left out: the highest")] = 0,
+    features: Annotated[str, typer.Option(help="efficientnet-lite0, inception:FILE or chest:FILE")] = "efficientnet-lite0",
+    seed: Seed = 0,
+    cache: Annotated[Path, typer.Option(help="where what was seen of each film is kept, by its hash")] = Path("runs/descriptions"),
+    hide_real: Annotated[bool, typer.Option("--hide-real", help="no picture of a real film in the report, so that it can be shared")] = False,
+    device: Device = "auto",
+    quiet: Quiet = False,
+) -> None:
+    """Are the films good, varied, of use, and are they copies? A report with every figure beside what real films have."""
+    from .report import evaluate_all
+    from .settings import Settings
+
+    settings = Settings(label_class, count, seed, resolution, features, device=device, cache=cache, progress=not quiet)
+    print(evaluate_all(sources, real, train, other, settings, out, json_file, not hide_real))
+
+
 @app.command("run")
 def run_notebook(
     films: Films = "phantom:normal",

@@ -26,6 +26,7 @@ from idcgan.errors import InputError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
 SQUARES = ("crop", "pad")
+CONTACT_SHEET = "contact-sheet.png"  # the overview that `idcgan sample` lays beside its films is no film
 SMALLEST_SIDE = 16  # pixels
 MOST_PIXELS = 400_000_000  # 20,000 x 20,000: ten times the largest detector, and 1.6 GB as float32
 _PILLOW_GUARD = threading.Lock()
@@ -149,6 +150,8 @@ def _films_among(folder: Path, paths) -> list[Path]:
 def _is_film(path: Path, relative: Path) -> bool:
     if any(part.startswith(".") for part in relative.parts) or not path.is_file():
         return False  # "._film.png" is what macOS leaves on foreign disks
+    if path.name == CONTACT_SHEET:
+        return False
     if path.suffix.lower() in SUFFIXES:
         return True
     if path.name == "DICOMDIR":  # has the mark, but it is a table of contents

@@ -154,8 +154,7 @@ def prepared(films: list[Candidate], options: dict, workers: int | None) -> Iter
             yield waiting.popleft().result()
     except BrokenProcessPool as error:
         raise WorkError(
-            "A process that reads films died (out of memory, or a script without `if __name__ == '__main__':`): "
-            "use workers=1 or add that line."
+            "A process that reads films died (out of memory, or a script without `if __name__ == '__main__':`): use workers=1 or add that line."
         ) from error
     finally:
         pool.shutdown(cancel_futures=True)

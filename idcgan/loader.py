@@ -61,10 +61,15 @@ def check_source(films: str | Path, config: RunConfig) -> None:
 
 def _class_in(films: Path, label_class: str) -> str | None:
     """The classes are trained separately (paper, section 4): a folder that has both is not taken as it is."""
-    classes = sorted(p.name for p in films.iterdir() if p.is_dir() and p.name.lower() in CLASSES) if films.is_dir() else []
+    classes = classes_in(films)
     if classes and not label_class:
         raise InputError(f"{films} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")
     return label_class or None
+
+
+def classes_in(folder: Path) -> list[str]:
+    """The subfolders of a folder that are named like a class."""
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.lower() in CLASSES) if folder.is_dir() else []
 
 
 def _is_phantom(films: str | Path) -> bool:

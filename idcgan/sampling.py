@@ -19,6 +19,7 @@ from . import machine
 from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError, WorkError
+from .films import CONTACT_SHEET
 from .networks import Generator, feature_maps
 from .records import grid, to_bytes
 
@@ -138,7 +139,7 @@ def sample(source: str | Path | Source, count: int, out: str | Path, seed: int =
                 packing.popleft().result()
         for job in packing:
             job.result()
-    save_png(out / "contact-sheet.png", grid(np.stack(first)), identity)
+    save_png(out / CONTACT_SHEET, grid(np.stack(first)), identity)
     return paths
 
 
@@ -168,7 +169,7 @@ def _refuse_others(out: Path, there: set[Path], identity: dict[str, str]) -> Non
     """What is in the folder already must be the beginning of these very films."""
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} is a file; --out must name a folder.")
-    for path in sorted({*there, *out.glob("contact-sheet.png")}):
+    for path in sorted({*there, *out.glob(CONTACT_SHEET)}):
         try:
             texts = Image.open(path).text
         except (OSError, AttributeError, SyntaxError):

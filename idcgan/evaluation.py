@@ -1,0 +1,153 @@
+"""The report: are the films good, varied, of use, and are they copies? Every figure beside what real films score.
+
+`evaluate` collects the sets, puts each measure to them and to the floors, and searches for copies; `verdicts.py` says in words
+what came out, `report.py` draws it. All of it is deterministic given the seed.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+
+from . import machine
+from .errors import InputError
+from .features import FeatureNetwork, load_features
+from .filmset import FilmSet, Item, collect
+from .intake import cores
+from .judgement import judge
+from .memorising import membership_by_discriminator, search_for_copies
+from .records import surroundings
+from .settings import Settings
+from .subject import Subject, fingerprint, other_class, real_films, subject
+from .usefulness import usefulness
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The sets that a report is made from. Without training films `training` is one half of the real films, and `copies` asks nothing."""
+
+    subject: Subject
+    made: FilmSet
+    held_out: FilmSet
+    training: FilmSet
+    other: FilmSet | None
+    seen: bool  # was the generator trained on `training`?
+    label_class: str
+
+
+def evaluate(
+    source: str | Path, real: str | Path, train: str | Path = "", other: str | Path = "", settings: Settings | None = None
+) -> tuple[dict[str, Any], Evidence]:
+    """The report on a run, a generator file or a folder of made films, as a dict, and the films it rests on.
+
+    `real`: held-out real films. `train`: what the generator learnt from; left out, a run's own. `other`: a run or folder of
+    the other class, for the question of use; `real` and `train` must then be folders with both classes. Raises InputError.
+    """
+    settings, began = settings or Settings(), time.monotonic()
+    machine.keep_memory()
+    network = load_features(settings.features)
+    about = subject(source, settings.count, settings.seed, settings.resolution, settings.device)
+    evidence = _collect(about, real, train, network, settings)
+    with threadpool_limits(1):  # small matrices, many of them: BLAS on two busy cores was measured ten times slower than on one
+        report: dict[str, Any] = {"about": _about(evidence, source, real, train, network, settings)}
+        report |= judge(evidence.made, evidence.held_out, evidence.training, evidence.other, about.resolution, network, settings)
+        if evidence.seen:
+            report |= search_for_copies(evidence.made, evidence.training, evidence.held_out, about.resolution, settings)
+            report |= membership_by_discriminator(about, evidence.training, evidence.held_out, settings)
+    if other:
+        report["usefulness"] = _usefulness(evidence, real, train or about.training, other, network, settings)
+    if about.run:
+        report["history"] = [{"resolution": int(r), **level} for r, level in about.run.run["levels"].items()]
+    report["curves"] = _curves(evidence)
+    report["about"] |= {"seconds": round(time.monotonic() - began, 1), "peak_memory": machine.memory_peak()}
+    return report, evidence
+
+
+# ---- the sets --------------------------------------------------------------------------------------------------------
+
+
+def _collect(about: Subject, real: str | Path, train: str | Path, network: FeatureNetwork, settings: Settings) -> Evidence:
+    label_class = settings.label_class or about.label_class
+    train = train or about.training
+    held = real_films(real, label_class, about.resolution, about.square, "--real")
+    learnt = real_films(train, label_class, about.resolution, about.square, "--train") if train else []
+    _refuse_overlap(held, learnt, real, train)
+
+    def gather(title: str, items: list[Item]) -> FilmSet:
+        return collect(title, items, network, settings.cache, settings.progress)
+
+    if settings.cache:
+        settings.cache.mkdir(parents=True, exist_ok=True)
+    held_out = gather("held-out films", held)
+    if learnt:
+        training = gather("training films", learnt)
+    else:  # floors need two sets of real films
+        half = len(held_out) // 2
+        training, held_out = held_out.first(half), held_out.at(range(half, len(held_out)))
+    made = gather("made films", about.items)
+    beside = other_class(real, label_class)
+    wrong = gather("other class", real_films(beside[0], beside[1], about.resolution, about.square, "--real")) if beside else None
+    return Evidence(about, made, held_out, training, wrong, bool(learnt), label_class)
+
+
+def _refuse_overlap(held: list[Item], learnt: list[Item], real: str | Path, train: str | Path) -> None:
+    shared = {item.key for item in learnt}
+    both = [item.name for item in held if item.key in shared]
+    if both:
+        raise InputError(
+            f"{len(both)} films are in --real {real} and in the training films {train} (the first: {both[0]}); held-out films must be others, "
+            "or every floor is wrong."
+        )
+
+
+def _about(evidence: Evidence, source: Any, real: Any, train: Any, network: FeatureNetwork, settings: Settings) -> dict[str, Any]:
+    resolution = evidence.subject.resolution
+    sets = {"made": evidence.made, "held_out": evidence.held_out, "training": evidence.training}
+    return {
+        "name": evidence.subject.name, "source": str(source), "real": str(real), "train": str(train or evidence.subject.training),
+        "label_class": evidence.label_class, "resolution": resolution, "features": network.name, "seed": settings.seed, "draws": settings.draws,
+        "films": {name: len(films) for name, films in sets.items()}, "compared": min(len(evidence.made), len(evidence.training)),
+        "fingerprints": {name: fingerprint(films.items) for name, films in sets.items()},
+        "seen": evidence.seen, "smaller_than_resolution": {n: int((s.films.side < resolution).sum()) for n, s in sets.items()},
+        "left_out": [*evidence.made.left_out, *evidence.held_out.left_out, *(evidence.training.left_out if evidence.seen else [])],
+        "device": machine.describe(torch.device("cpu")), "cores": cores(), **surroundings(),
+    }  # fmt: skip
+
+
+# ---- what else a reader wants to see ---------------------------------------------------------------------------------
+
+
+def _curves(evidence: Evidence) -> dict[str, Any]:
+    """Mean spectra in dB, for the figure."""
+    sets = {"made": evidence.made, "real": evidence.training, "held-out": evidence.held_out}
+    return {"spectrum": {name: films.films.spectrum.mean(0).round(2).tolist() for name, films in sets.items()}}
+
+
+def _usefulness(evidence: Evidence, real: Any, train: Any, source: Any, network: FeatureNetwork, settings: Settings) -> dict[str, Any]:
+    """The two classes' films of all three kinds. Raises InputError where one of the six sets is not to be had."""
+    about, label_class, resolution = evidence.subject, evidence.label_class, evidence.subject.resolution
+    beside = other_class(train, label_class)
+    if beside is None or evidence.other is None:
+        raise InputError(f"--other asks for both classes of real films; give --real and --train folders that hold two classes (not {train or real}).")
+    wrong = beside[1]
+    films = subject(source, settings.count, settings.seed, resolution, settings.device)
+    if films.label_class not in ("", wrong):
+        raise InputError(f"--other {source} was trained on {films.label_class!r} films; it must be the other class, {wrong!r}.")
+    if films.resolution != resolution:
+        raise InputError(
+            f"--other {source} makes films of {films.resolution} and {about.name} of {resolution}; make them the same with --resolution."
+        )
+    made = collect(f"made {wrong} films", films.items, network, settings.cache, settings.progress)
+    learnt_items = real_films(beside[0], wrong, resolution, about.square, "--train")
+    learnt = collect(f"training films, {wrong}", learnt_items, network, settings.cache, settings.progress)
+
+    def by_class(this: FilmSet, that: FilmSet) -> dict[str, Any]:
+        return {label_class: this.films.features, wrong: that.films.features}
+
+    found = usefulness(by_class(evidence.training, learnt), by_class(evidence.made, made), by_class(evidence.held_out, evidence.other), settings.seed)
+    return {"other": str(source), **found}

@@ -1,0 +1,140 @@
+"""What a report says of copies: near-copies, membership by distance and by the discriminator, MiFID."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm.auto import tqdm
+
+from . import copies
+from .config import RunConfig
+from .description import joined
+from .errors import InputError, WorkError
+from .filmset import FilmSet
+from .measures import fid
+from .networks import Discriminator
+from .pool import Pool
+from .settings import LEVEL, Settings
+from .state import restore
+from .subject import Subject
+
+
+def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, resolution: int, settings: Settings) -> dict[str, Any]:
+    """Near-copies among all made films, the membership test by distance, and MiFID."""
+    found, known = copies.search(made.films, training.films), copies.search(held_out.films, training.films)
+    flags = copies.flagged(found, known)
+    order = np.argsort(np.min([found.distance[k] / known.distance[k].min() for k in found.distance], axis=0))
+    pairs = [{"film": made.items[i].name, "flagged": bool(flags[i]), **_nearest(found, training, i)} for i in order[:10]]
+    closest = [int(known.distance[k].argmin()) for k in known.distance]
+    p = copies.copies_p(found, known)
+    count = int(flags.sum())
+    machine = copies.flagged(copies.search(training.films, training.films), known)
+    distances = {name: {k: d.round(4).tolist() for k, d in s.distance.items()} for name, s in (("made", found), ("held-out", known))}
+    entry = {
+        "title": "near-copies", "family": "copies", "unit": "share of films", "worse": "high",
+        "reference": "exact rank test; cf. Meehan et al. 2020",
+        "sees": "films nearer to a training film than any held-out film is, by features or by registered pixels",
+        "value": count / len(made), "count": count, "interval": list(copies.share_interval(count, len(made))), "p": p,
+        "told_apart": p <= LEVEL,
+        "floor": 2 / (len(held_out) + 1),
+        "placed": {"halves of held-out": _honest_share(known, settings.seed), "copy machine": float(machine.mean())},
+        "thresholds": {k: float(d.min()) for k, d in known.distance.items()}, "pairs": pairs,
+        "nearest_held_out": [{"film": held_out.items[i].name, **_nearest(known, training, i)} for i in dict.fromkeys(closest)],
+        "distances": distances,
+    }  # fmt: skip
+    return {
+        "copies": entry,
+        "membership": _membership(made, training, held_out, settings),
+        "mifid": _mifid(made, training, held_out, resolution, settings),
+    }
+
+
+def _nearest(found: copies.Search, training: FilmSet, i: int) -> dict[str, Any]:
+    by = min(found.distance, key=lambda k: found.distance[k][i] / np.median(found.distance[k]))
+    return {"training": training.items[found.nearest[by][i]].name, "by": by, "distances": {k: float(d[i]) for k, d in found.distance.items()}}
+
+
+def _membership(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
+    found = copies.membership_by_distance(made.films, training.films, held_out.films, settings.seed)
+    machine = copies.membership_by_distance(training.films, training.films, held_out.films, settings.seed)
+    half = len(held_out) // 2
+    honest = copies.membership_by_distance(held_out.first(half).films, training.films, held_out.at(range(half, len(held_out))).films, settings.seed)
+    return {"title": "membership by distance", "family": "copies", "unit": "AUC", "worse": "high", "reference": "Hilprecht et al. 2019",
+            "sees": "whether training films lie nearer to the made films than held-out ones do; 0.5 is chance", **found,
+            "told_apart": found["p"] <= LEVEL, "floor": 0.5,
+            "placed": {"halves of held-out": honest["value"], "copy machine": machine["value"]}}  # fmt: skip
+
+
+def _mifid(made: FilmSet, training: FilmSet, held_out: FilmSet, resolution: int, settings: Settings) -> dict[str, Any]:
+    """MiFID towards the training films, of made and of held-out films, as many of each; told apart by shuffling the two."""
+    count = min(len(made), len(held_out))
+    pool = Pool(joined(made.first(count).films, held_out.first(count).films), training.films, resolution)
+    nearest = copies.cosine_distances(pool.films.features[: 2 * count], training.films.features).min(1)
+
+    def value(at: np.ndarray) -> float:
+        mean = nearest[at].mean()
+        return fid(pool, at, pool.reference_at) / (mean if mean < copies.MIFID_NEAR else 1.0)
+
+    ours, theirs, rng = np.arange(count), np.arange(count, 2 * count), np.random.default_rng(settings.seed)
+    gap, reached = value(ours) - value(theirs), 0
+    for _ in range(settings.draws):
+        order = rng.permutation(2 * count)
+        reached += value(order[:count]) - value(order[count:]) >= gap
+    halves = [value(rng.choice(ours, count // 2, replace=False)) for _ in range(50)]
+    reach, p = 1.96 * float(np.std(halves, ddof=1)), (1 + reached) / (1 + settings.draws)
+    return {"title": "MiFID", "family": "copies", "unit": "", "worse": "high", "reference": "Bai et al. 2021",
+            "sees": "FID towards the training films, divided by the distance to the nearest where that is under 0.1", "value": value(ours),
+            "interval": [value(ours) - reach, value(ours) + reach], "p": p, "told_apart": p <= LEVEL, "floor": value(theirs),
+            "placed": {"real": value(theirs)}}  # fmt: skip
+
+
+def _honest_share(known: copies.Search, seed: int, times: int = 50) -> float:
+    """The share flagged where one half of the held-out films plays the made ones and the other draws the line."""
+    rng, shares = np.random.default_rng(seed), []
+    for _ in range(times):
+        order = rng.permutation(len(known.distance["pixels"]))
+        one, two = (copies.Search({k: d[at] for k, d in known.distance.items()}, {}) for at in np.array_split(order, 2))
+        shares.append(copies.flagged(one, two).mean())
+    return float(np.mean(shares))
+
+
+def membership_by_discriminator(about: Subject, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
+    """Does the run's discriminator hold training films for more real than held-out ones? {} where there is none of this resolution.
+
+    An overtrained D knows its films, whatever G makes of it. D looks at one film at a time, with the batch statistics it has learnt.
+    """
+    discriminator = _discriminator(about)
+    if discriminator is None:
+        return {}
+    scores = [_beliefs(discriminator, films, settings.progress) for films in (training, held_out)]
+    if about.run.run["config"]["labels"] == "flipped":
+        scores = [-s for s in scores]
+    found = copies.membership_auc(scores[0], scores[1], settings.seed)
+    return {"membership_d": {
+        "title": "membership by D", "family": "copies", "unit": "AUC", "worse": "high", "reference": "Hayes et al. 2019",
+        "sees": "whether the discriminator tells training films from held-out ones; 0.5 is chance", **found, "told_apart": found["p"] <= LEVEL,
+        "floor": 0.5, "placed": {}}}  # fmt: skip
+
+
+def _discriminator(about: Subject) -> Discriminator | None:
+    if about.run is None:
+        return None
+    try:
+        state = restore(about.run, RunConfig.from_dict(about.run.run["config"]), torch.device("cpu"))
+    except (InputError, WorkError):  # the report does not hang on a checkpoint that someone has tidied away
+        return None
+    right = state.discriminator.levels[-1] == about.resolution
+    return state.discriminator.eval().requires_grad_(False) if right else None
+
+
+def _beliefs(discriminator: Discriminator, films: FilmSet, progress: bool) -> np.ndarray:
+    """(films,) logits."""
+    channels = next(iter(discriminator.films.values())).in_channels
+    out = []
+    for item in tqdm(films.items, desc=f"D on {films.title}", unit="film", leave=False, disable=not progress):
+        film = torch.from_numpy(item.film()).float() / 127.5 - 1
+        with torch.no_grad():
+            out.append(discriminator(film.expand(1, channels, -1, -1)).item())
+    return np.array(out)

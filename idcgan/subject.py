@@ -1,0 +1,116 @@
+"""What is judged, and what it is judged against: names on a command line become lists of films."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from .errors import InputError
+from .films import find_films, read_film
+from .filmset import Item, generated_items, real_items
+from .loader import classes_in
+from .pyramid import ALLOWED_RESOLUTIONS, Pyramid
+from .records import RunFolder
+from .sampling import load_generator
+
+SMALLEST = 32  # pixels: below that a film has no patches to speak of
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Made films: a run, a generator file, or a folder. `training` is where the run's own films are, or ""."""
+
+    name: str
+    items: list[Item]
+    resolution: int
+    label_class: str = ""
+    square: str = "crop"
+    training: str = ""
+    run: RunFolder | None = None
+
+
+def subject(source: str | Path, count: int, seed: int, resolution: int = 0, device: str = "auto") -> Subject:
+    """`count` films of a run or generator (those of `idcgan sample` with that seed), or all films of a folder, whichever `source` is.
+
+    `resolution` 0 is the highest of the run, or what the folder's first film has, rounded down to a power of two.
+    Raises InputError.
+    """
+    path = Path(source)
+    if path.is_dir() and not (path / "run.json").is_file():
+        return _folder(path, resolution)
+    run = RunFolder.open(path) if path.is_dir() else None
+    made = load_generator(path, resolution or None, device)
+    if made.resolution < SMALLEST:
+        raise InputError(f"{path} makes films of {made.resolution} x {made.resolution}, and the measures need {SMALLEST}; train to a higher level.")
+    items = generated_items(made, count, seed)
+    if run is None:
+        return Subject(path.stem, items, made.resolution)
+    pyramid, config = Path(run.run["data"]["pyramid"]), run.run["config"]
+    there = (pyramid / "manifest.json").is_file() and made.resolution in Pyramid.open(pyramid).resolutions
+    return Subject(path.name, items, made.resolution, config["label_class"], config["square"], str(pyramid) if there else "", run)
+
+
+def _folder(path: Path, resolution: int) -> Subject:
+    films = find_films(path)
+    side = min(read_film(films[0]).shape)
+    resolution = resolution or max((r for r in ALLOWED_RESOLUTIONS if r <= side), default=SMALLEST)
+    if resolution not in ALLOWED_RESOLUTIONS or resolution < SMALLEST:
+        choices = ", ".join(str(r) for r in ALLOWED_RESOLUTIONS if r >= SMALLEST)
+        raise InputError(f"resolution is {resolution}; the films of a folder are compared at one of {choices}.")
+    return Subject(path.resolve().name, real_items(path, None, resolution), resolution)
+
+
+def real_films(source: str | Path, label_class: str, resolution: int, square: str, option: str) -> list[Item]:
+    """Real films as `real_items` has them, with what an option must not name refused: films that this program made.
+
+    Raises InputError naming the option.
+    """
+    source = str(source)
+    if source.startswith("phantom:"):
+        return real_items(source, None, resolution, square)
+    path = Path(source)
+    if not (path / "manifest.json").is_file():
+        wanted = chosen_class(path, label_class, option)
+        for film in find_films(path, wanted):
+            if film.suffix.lower() == ".png" and is_synthetic(film):
+                raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
+        return real_items(path, wanted, resolution, square)
+    return real_items(path, None, resolution, square)
+
+
+def chosen_class(folder: Path, label_class: str, option: str) -> str | None:
+    """The subfolder to look in; None where the folder is flat. Raises InputError where there are two classes and none is named."""
+    classes = classes_in(folder)
+    if not classes:
+        return None
+    if not label_class:
+        raise InputError(f"{option} {folder} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")
+    return label_class
+
+
+def other_class(source: str | Path, label_class: str) -> tuple[str, str] | None:
+    """(source, class) of the other class beside this one, or None where there is no such thing."""
+    source = str(source)
+    if source.startswith("phantom:"):
+        _, name, *numbers = source.split(":")
+        other = "abnormal" if name == "normal" else "normal"
+        return ":".join(["phantom", other, *numbers]), other
+    others = [name for name in classes_in(Path(source)) if name != label_class]
+    return (source, others[0]) if label_class and len(others) == 1 else None
+
+
+def is_synthetic(film: Path) -> bool:
+    """Does this PNG say that a generator made it?"""
+    try:
+        with Image.open(film) as picture:
+            return getattr(picture, "text", {}).get("idcgan:synthetic") == "true"
+    except (OSError, SyntaxError, ValueError):
+        return False  # whatever is wrong with it, reading it will say
+
+
+def fingerprint(items: list[Item]) -> str:
+    """Sixteen hexadecimal digits that change with any film of a set."""
+    return hashlib.sha256("\n".join(sorted(item.key for item in items)).encode()).hexdigest()[:16]
