@@ -13,8 +13,6 @@ import base64
 import hashlib
 import io
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -23,28 +21,15 @@ import numpy as np
 from PIL import Image
 from tqdm.auto import tqdm
 
-from . import phantom
 from .checkpoint import atomically, write_json
 from .errors import InputError
-from .films import SQUARES, find_films, read_film, resize, to_square
-from .loader import class_in
+from .films import SQUARES
+from .reader_films import KINDS, SIDES, ReaderFilm, open_source, real_films, same_class, synthetic_films
 from .records import code_version
-from .sampling import Source, load_generator, picture
+from .sampling import Source
 
 FORMAT = "idcgan reader study 1"
-KINDS = ("real", "synthetic")
-SIDES = (16, 2048)
 MOST = 999  # films of a kind; the page holds all of them
-
-
-@dataclass(frozen=True)
-class _Film:
-    """One film to be shown: `load(side)` gives it as (side, side) in [0, 1]; it has `side` pixels and no more to give."""
-
-    kind: str
-    name: str
-    side: int
-    load: Callable[[int], np.ndarray]
 
 
 def make_study(source: str | Path | Source, real: str | Path, out: str | Path, count: int = 64, seed: int = 0, side: int = 512,
@@ -59,12 +44,13 @@ def make_study(source: str | Path | Source, real: str | Path, out: str | Path, c
     """
     out = Path(out)
     _check_options(out, count, seed, side, square)
-    source = _opened(source, device)
-    label_class = _same_class(source, label_class)
-    synthetic, facts = _synthetic_films(source, label_class, count, seed, square)
-    films = [*_real_films(real, label_class, count, seed, square), *synthetic]
+    source = open_source(source, device)
+    label_class = same_class(source, label_class)
+    synthetic, facts = synthetic_films(source, label_class, count, seed, square)
+    films = [*real_films(real, label_class, count, seed, square), *synthetic]
     side = min(side, *(film.side for film in films))
     pictures = [_encoded(film.load(side)) for film in tqdm(films, disable=not progress, unit="film", desc=f"{side} x {side}")]
+    _check_apart(films, pictures)
     digest = hashlib.sha256(f"{FORMAT} {seed}".encode() + b"".join(hashlib.sha256(p).digest() for p in pictures)).digest()
     order = shuffled(len(films), digest)
     study, films = hashlib.sha256(digest).hexdigest()[:12], [films[i] for i in order]  # the id does not give the order away
@@ -115,72 +101,12 @@ def _check_options(out: Path, count: int, seed: int, side: int, square: str) -> 
         raise InputError(f"{out} is not empty ({others[0]} is in it); choose another --out.")
 
 
-def _opened(source: str | Path | Source, device: str) -> Source | Path:
-    """A generator, or the folder of films that `source` is if it holds no run."""
-    if isinstance(source, Source):
-        return source
-    path = Path(source)
-    is_run = (path / "run.json").exists() or any(path.glob("generator-*.safetensors"))
-    return path if path.is_dir() and not is_run else load_generator(path, device=device)
-
-
-def _same_class(source: Source | Path, label_class: str) -> str:
-    """The class of both kinds of films: readers of normal synthetic films among abnormal real ones would tell by the findings."""
-    trained = json.loads(source.facts["config"]).get("label_class", "") if isinstance(source, Source) else ""
-    if label_class and trained and label_class != trained:
-        raise InputError(f"{source.path} was trained on films of class {trained!r}, and the class asked for is {label_class!r}; leave it out.")
-    return label_class or trained
-
-
-def _synthetic_films(source: Source | Path, label_class: str, count: int, seed: int, square: str) -> tuple[list[_Film], dict[str, Any]]:
-    """The films and, for the key, where they are from."""
-    if isinstance(source, Path):
-        return _drawn("synthetic", source, label_class, count, seed, square), {"folder": str(source)}
-
-    def load(index: int, side: int) -> np.ndarray:
-        film = picture(source, seed, index)
-        grey = film[0] if len(film) == 1 else np.asarray(Image.fromarray(film.transpose(1, 2, 0)).convert("L"))
-        return resize(grey / np.float32(255), side)
-
-    films = [_Film("synthetic", f"{index}", source.resolution, lambda side, i=index: load(i, side)) for index in range(count)]
-    facts = {name: source.facts[name] for name in ("run", "config_hash", "code_version") if name in source.facts}
-    return films, {"generator": str(source.path), "resolution": source.resolution, **facts}
-
-
-def _real_films(real: str | Path, label_class: str, count: int, seed: int, square: str) -> list[_Film]:
-    if not str(real).startswith("phantom:"):
-        return _drawn("real", Path(real), label_class, count, seed, square)
-    kind = str(real).removeprefix("phantom:")
-    if kind not in phantom.LABEL_CLASSES or label_class not in ("", kind):
-        raise InputError(f"real is {str(real)!r} and the class {label_class or 'left out'}; give phantom:normal or phantom:abnormal and no class.")
-    seeds = np.random.SeedSequence([seed, len("study")]).generate_state(count)  # others than the phantoms that runs are trained on
-    return [_Film("real", f"{real} {own}", SIDES[1], lambda side, own=own: phantom.film(own, kind, side)[0]) for own in map(int, seeds)]
-
-
-def _drawn(kind: str, folder: Path, label_class: str, count: int, seed: int, square: str) -> list[_Film]:
-    """`count` films of a folder, at random, in the order of their names."""
-    paths = [path for path in find_films(folder, class_in(folder, label_class)) if path.name != "contact-sheet.png"]  # written beside samples
-    if len(paths) < count:
-        raise InputError(f"{folder} holds {len(paths)} {kind} film(s) and the study asks for {count}; add films, or ask for fewer with -n.")
-    chosen = np.random.default_rng([seed, KINDS.index(kind)]).choice(len(paths), count, replace=False)
-
-    def load(path: Path, side: int) -> np.ndarray:
-        return resize(to_square(read_film(path), square), side)
-
-    films = []
-    for path in (paths[i] for i in sorted(chosen.tolist())):
-        if kind == "real" and _says_synthetic(path):
-            raise InputError(f"{path} says of itself that it is synthetic; take it out of the real films.")
-        films.append(_Film(kind, str(path.relative_to(folder)), len(to_square(read_film(path), square)), lambda side, p=path: load(p, side)))
-    return films
-
-
-def _says_synthetic(path: Path) -> bool:
-    try:
-        with Image.open(path) as image:
-            return getattr(image, "text", {}).get("idcgan:synthetic") == "true"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False  # DICOM, or damaged, which read_film says in a sentence
+def _check_apart(films: list[ReaderFilm], pictures: list[bytes]) -> None:
+    """The same picture on both sides has no right answer: one folder given twice, most likely."""
+    real = {picture: film.name for film, picture in zip(films, pictures, strict=True) if film.kind == "real"}
+    for film, picture in zip(films, pictures, strict=True):
+        if film.kind == "synthetic" and picture in real:
+            raise InputError(f"{real[picture]} of the real films and {film.name} of the synthetic ones are one and the same; take it out of either.")
 
 
 def _encoded(film: np.ndarray) -> bytes:

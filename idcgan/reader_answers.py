@@ -12,7 +12,8 @@ from typing import Any
 
 from .checkpoint import write_json
 from .errors import InputError
-from .reader import FORMAT, KINDS
+from .reader import FORMAT
+from .reader_films import KINDS
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from .errors import InputError
-from .reader import KINDS
 from .reader_answers import Answers, Study
+from .reader_films import KINDS
 
 CONFIDENCE = 0.95
 
