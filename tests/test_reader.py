@@ -467,6 +467,7 @@ def test_the_widget_keeps_every_answer_goes_on_and_closes(study):
     before = path.read_bytes()
     again.go_back()
     again.answer("synthetic")
+    assert again.at == 20, "back to a film after its truth has been seen"
     assert path.read_bytes() == before
     assert ReaderStudy(study.path, "AB").text.value == again.text.value
     assert score(study.path)["readers"]["AB"]["answered"] == 20
