@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import ipywidgets as widgets
@@ -30,21 +31,17 @@ class ReaderStudy(widgets.VBox):
         self._films, self.answers = self.study.pictures(), _answers_so_far(self.study, self.reader)
         self.names, self._since = list(self.study.kinds), 0.0
         self.progress = widgets.HTML()
-        self.film = widgets.Image(format="png", layout=widgets.Layout(width="512px", height="512px", object_fit="contain"))
-        self.real = widgets.Button(description="Real", layout=widgets.Layout(width="160px", height="48px"))
-        self.synthetic = widgets.Button(description="Synthetic", layout=widgets.Layout(width="160px", height="48px"))
-        self.back = widgets.Button(description="Back one", layout=widgets.Layout(width="160px", height="48px"))
-        self.result = widgets.Button(description="Show the result", button_style="primary", layout=widgets.Layout(width="160px", height="48px"))
+        self.film = widgets.Image(format="png", layout=widgets.Layout(width="480px", height="480px", object_fit="contain"))
+        self.real = _button("Real", lambda: self.answer("real"))
+        self.synthetic = _button("Synthetic", lambda: self.answer("synthetic"))
+        self.back = _button("Back one", self.go_back)
+        self.result = _button("Show the result", self.finish)
         self.text = widgets.HTML()
-        self.real.on_click(lambda _: self.answer("real"))
-        self.synthetic.on_click(lambda _: self.answer("synthetic"))
-        self.back.on_click(lambda _: self.go_back())
-        self.result.on_click(lambda _: self.finish())
         notice = "Not for diagnosis."
         if self.study.patients:
             notice += " These are films of patients: clear this output before the notebook is passed on."
-        super().__init__([self.progress, self.film, widgets.HBox([self.real, self.synthetic, self.back, self.result]), self.text,
-                          widgets.HTML(f"<small>{notice}</small>")])  # fmt: skip
+        buttons = widgets.HBox([self.real, self.synthetic, self.back, self.result])  # above the film, so that no window cuts them off
+        super().__init__([self.progress, buttons, self.film, self.text, widgets.HTML(f"<small>{notice}</small>")])
         self._next()
 
     @property
@@ -103,6 +100,12 @@ class ReaderStudy(widgets.VBox):
     def _where(self, number: int) -> str:
         total = len(self.names)
         return f"{number + 1} of {total}" if number < total else f"all {total} films are answered"
+
+
+def _button(text: str, act: Callable[[], None]) -> widgets.Button:
+    button = widgets.Button(description=text, layout=widgets.Layout(width="115px", height="40px"))
+    button.on_click(lambda _: act())
+    return button
 
 
 def _answers_so_far(study: Study, reader: str) -> Answers:
