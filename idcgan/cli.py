@@ -10,10 +10,12 @@ import typer
 
 from .config import configure, parse_changes
 from .errors import InputError, WorkError
+from .reader_cli import study
 from .records import command_name, default_out
 
 HELP = "Incremental DCGAN: learns chest films at 64 x 64 and grows, level by level, to 2048 x 2048. Made films are not for diagnosis."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app.add_typer(study, name="study")
 
 Films = Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")]
 Resolutions = Annotated[str, typer.Option(help="levels from low to high, such as 64,128,256")]

@@ -38,7 +38,7 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
                 raise InputError(f"{films} was built with {name}={theirs} and {name} is {ours} here; make them the same.")
         return pyramid
     source = str(films) if _is_phantom(films) else str(Path(films).resolve())
-    label_class = None if _is_phantom(films) else _class_in(Path(films), config.label_class)
+    label_class = None if _is_phantom(films) else class_in(Path(films), config.label_class)
     options = [source, label_class, list(config.resolutions), config.square, config.channels]
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
     name = source.replace(":", "-") if _is_phantom(films) else "-".join(filter(None, (Path(source).name, label_class)))
@@ -54,13 +54,13 @@ def check_source(films: str | Path, config: RunConfig) -> None:
     """Raises InputError where `films` cannot be trained on, as far as can be told without reading a film."""
     if _is_phantom(films) or (Path(films) / "manifest.json").is_file():
         return
-    count = len(find_films(films, _class_in(Path(films), config.label_class)))
+    count = len(find_films(films, class_in(Path(films), config.label_class)))
     if count < max(config.batch_size):
         raise InputError(f"{films} holds {count} films and batch_size is {max(config.batch_size)}; add films or --set batch_size={max(2, count)}.")
 
 
-def _class_in(films: Path, label_class: str) -> str | None:
-    """The classes are trained separately (paper, section 4): a folder that has both is not taken as it is."""
+def class_in(films: Path, label_class: str) -> str | None:
+    """The classes are trained separately (paper, section 4): a folder that has both is not taken as it is. Raises InputError."""
     classes = classes_in(films)
     if classes and not label_class:
         raise InputError(f"{films} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")

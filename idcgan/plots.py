@@ -60,6 +60,35 @@ def plot_rows(rows: dict[str, np.ndarray], side: float = 1.1) -> Figure:
     return figure
 
 
+def plot_film(film: np.ndarray, title: str = "") -> Figure:
+    """One film (h, w), uint8, as large as a cell allows, bright = dense."""
+    figure = Figure(figsize=(5.4, 5.4 * film.shape[0] / film.shape[1] + (0.3 if title else 0)), layout="constrained")
+    axes = figure.subplots()
+    axes.imshow(film, cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+    axes.set_axis_off()
+    axes.set_title(title, fontsize=10)
+    return figure
+
+
+def plot_readers(readers: dict[str, dict[str, Any]]) -> Figure:
+    """A reader study: accuracy, sensitivity and specificity of every reader, with exact intervals, beside guessing.
+
+    `readers` as under "readers" in `reader_score.score`; a reader who has answered nothing of a kind has no point there.
+    """
+    names = ("accuracy", "sensitivity", "specificity")
+    figure = Figure(figsize=(9, 1.3 + 0.32 * len(readers)), layout="constrained")
+    for axes, name in zip(figure.subplots(1, 3, sharey=True), names, strict=True):
+        for row, figures in enumerate(readers.values()):
+            if found := figures[name]:
+                axes.plot(found["interval"], (row, row), color=D_COLOUR, linewidth=3, solid_capstyle="round", alpha=0.5)
+                axes.plot(found["value"], row, "o", color=D_COLOUR)
+        axes.axvline(0.5, color=G_COLOUR, linestyle="--", linewidth=1, zorder=0)
+        axes.set(xlim=(-0.02, 1.02), ylim=(len(readers) - 0.5, -0.5), yticks=range(len(readers)), yticklabels=readers, title=name)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.supxlabel("share of the films told rightly; dashed: guessing", fontsize=9)
+    return figure
+
+
 def show_picture(path: Any, title: str = "", width: float = 8.0) -> Figure:
     """A picture file as wide as asked (inches), nothing around it."""
     sheet = np.asarray(Picture.open(path).convert("RGB"))

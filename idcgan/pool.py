@@ -15,6 +15,7 @@ from .description import Description, joined
 DIRECTIONS, BINS, WIDEST = 64, 257, 6.0  # of the sliced Wasserstein distance: projections, and sinh(+-6) = +-202 deviations
 PAIR_FILMS = 20  # films per set whose pairs MS-SSIM compares: 190 pairs
 GRID = np.sinh(np.linspace(-WIDEST, WIDEST, BINS))  # fine where patches are many, and wide enough for noise
+WIDTHS = np.convolve(np.diff(GRID), [0.5, 0.5]).astype(np.float32)  # of the trapezoid rule over GRID
 
 Places = np.ndarray  # whole numbers: which films of a pool
 

@@ -151,6 +151,15 @@ def provenance(source: Source, seed: int) -> dict[str, str]:
             "idcgan:resolution": str(source.resolution), "idcgan:seed": str(seed)}  # fmt: skip
 
 
+def is_synthetic(film: Path) -> bool:
+    """Does this file say that a generator made it? Only PNGs can."""
+    try:
+        with Image.open(film) as picture:
+            return getattr(picture, "text", {}).get("idcgan:synthetic") == "true"
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        return False  # DICOM, or damaged, which whoever reads it will say
+
+
 def save_film(path: Path, film: np.ndarray, texts: dict[str, str]) -> None:
     """One film, uint8 (c, r, r), as PNG with text chunks; whole or absent. Raises WorkError."""
     save_png(path, film[0] if len(film) == 1 else film.transpose(1, 2, 0), texts)

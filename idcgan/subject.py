@@ -6,15 +6,13 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from .errors import InputError
 from .films import find_films, read_film
 from .filmset import Item, generated_items, real_items
-from .loader import classes_in
+from .loader import class_in, classes_in
 from .pyramid import ALLOWED_RESOLUTIONS, Pyramid
 from .records import RunFolder
-from .sampling import load_generator
+from .sampling import is_synthetic, load_generator
 
 SMALLEST = 32  # pixels: below that a film has no patches to speak of
 
@@ -73,22 +71,12 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
         return real_items(source, None, resolution, square)
     path = Path(source)
     if not (path / "manifest.json").is_file():
-        wanted = chosen_class(path, label_class, option)
+        wanted = class_in(path, label_class)
         for film in find_films(path, wanted):
             if film.suffix.lower() == ".png" and is_synthetic(film):
                 raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
         return real_items(path, wanted, resolution, square)
     return real_items(path, None, resolution, square)
-
-
-def chosen_class(folder: Path, label_class: str, option: str) -> str | None:
-    """The subfolder to look in; None where the folder is flat. Raises InputError where there are two classes and none is named."""
-    classes = classes_in(folder)
-    if not classes:
-        return None
-    if not label_class:
-        raise InputError(f"{option} {folder} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")
-    return label_class
 
 
 def other_class(source: str | Path, label_class: str) -> tuple[str, str] | None:
@@ -100,15 +88,6 @@ def other_class(source: str | Path, label_class: str) -> tuple[str, str] | None:
         return ":".join(["phantom", other, *numbers]), other
     others = [name for name in classes_in(Path(source)) if name != label_class]
     return (source, others[0]) if label_class and len(others) == 1 else None
-
-
-def is_synthetic(film: Path) -> bool:
-    """Does this PNG say that a generator made it?"""
-    try:
-        with Image.open(film) as picture:
-            return getattr(picture, "text", {}).get("idcgan:synthetic") == "true"
-    except (OSError, SyntaxError, ValueError):
-        return False  # whatever is wrong with it, reading it will say
 
 
 def fingerprint(items: list[Item]) -> str:

@@ -37,6 +37,7 @@ def conda_packages() -> dict[str, Requirement]:
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     assert environment["channels"] == ["conda-forge"]
     listed = [entry for entry in environment["dependencies"] if isinstance(entry, str)]
+    listed += [entry for part in environment["dependencies"] if isinstance(part, dict) for entry in part["pip"]]
     found = {}
     for entry in listed:
         requirement = Requirement(re.sub(r"^([\w.-]+)=(?=\d)", r"\1==", entry))
