@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -115,6 +115,7 @@ def evaluate(
     resolution: Annotated[int, typer.Option(help="level of the run; left out: the highest")] = 0,
     features: Annotated[str, typer.Option(help="efficientnet-lite0, inception:FILE or chest:FILE")] = "efficientnet-lite0",
     seed: Seed = 0,
+    draws: Annotated[int, typer.Option(help="shuffles per test; the smallest p is 1 / (draws + 1)")] = 199,
     cache: Annotated[Path, typer.Option(help="where what was seen of each film is kept, by its hash")] = Path("runs/descriptions"),
     hide_real: Annotated[bool, typer.Option("--hide-real", help="no picture of a real film in the report, so that it can be shared")] = False,
     device: Device = "auto",
@@ -124,7 +125,7 @@ def evaluate(
     from .report import evaluate_all
     from .settings import Settings
 
-    settings = Settings(label_class, count, seed, resolution, features, device=device, cache=cache, progress=not quiet)
+    settings = Settings(label_class, count, seed, resolution, features, draws, device, cache=cache, progress=not quiet)
     print(evaluate_all(sources, real, train, other, settings, out, json_file, not hide_real))
 
 
@@ -173,7 +174,7 @@ def describe_run(path: Path) -> str:
     from .records import RunFolder
 
     folder = RunFolder.open(path)
-    levels = ", ".join(f"{r}: {v['steps']:,} steps in {v['seconds'] / 60:.1f} min" for r, v in folder.run["levels"].items())
+    levels = ", ".join(f"{r}: {v['steps']:,} steps in {v['seconds'] / 60:.1f} min{_nearness(v)}" for r, v in folder.run["levels"].items())
     what = {
         "notebook.ipynb": "the executed notebook", "samples": "a sample grid per level", "losses.png": "loss curves",
         "timelapse.png": "the same latents from the first to the last step", "history.csv": "losses, D(x) and D(G(z)) by step",
@@ -189,6 +190,10 @@ def describe_run(path: Path) -> str:
         if names:
             lines.append(f"  {', '.join(names)}: {meaning}")
     return "\n".join(lines)
+
+
+def _nearness(level: dict[str, Any]) -> str:
+    return f" (distance {level['swd'] / level['swd_floor']:.1f} x the floor)" if level.get("swd_floor") else ""
 
 
 def main() -> None:

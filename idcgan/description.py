@@ -11,7 +11,6 @@ from dataclasses import dataclass, fields
 
 import numpy as np
 from PIL import Image
-from scipy import fft
 
 from .features import FeatureNetwork
 
@@ -44,7 +43,7 @@ def describe(film: np.ndarray, network: FeatureNetwork, seed: int, side: int = 0
     picture = Image.fromarray(film)
     return Description(
         features=network.look(grey),
-        patches=_patches(2 * grey - 1, np.random.default_rng(seed)),
+        patches=film_patches(2 * grey - 1, np.random.default_rng(seed)),
         spectrum=spectrum,
         lattice=lattice,
         histogram=(np.bincount(film.ravel(), minlength=256) / film.size).astype(np.float32),
@@ -74,8 +73,8 @@ def scales(resolution: int) -> list[int]:
     return [resolution >> k for k in range(resolution.bit_length()) if resolution >> k >= SMALLEST_SCALE]
 
 
-def _patches(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """7 x 7 patches at random places of every scale of the film's Laplacian pyramid (Burt and Adelson 1983)."""
+def film_patches(film: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(r, r) float32 in [-1, 1] -> (scales, 64, 49) float16: patches from random places of its Laplacian pyramid (Burt and Adelson 1983)."""
     out = []
     for scale in scales(len(film)):
         half = _halved(film)
@@ -121,7 +120,7 @@ def _spectrum(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     side = len(grey)
     window, radius, weight = _geometry(side)
     flat = (grey - grey.mean()) * window[:, None] * window
-    power = np.abs(fft.rfft2(flat)) ** 2 * np.float32(1 / flat.size)
+    power = np.abs(np.fft.rfft2(flat)) ** 2 * np.float32(1 / flat.size)
     bins = np.bincount(radius.ravel(), (power * weight).ravel())[1 : side // 2 + 1]
     counts = np.bincount(radius.ravel(), np.broadcast_to(weight, power.shape).ravel())[1 : side // 2 + 1]
     lattice = [_stands_out(power, side // period) if side // period > _REACH + 1 else 0.0 for period in PERIODS]

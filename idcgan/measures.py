@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .pool import WIDTHS, Places, Pool
+from .pool import Places, Pool, distance_by_scale
 from .significance import Measure
 
 NEAREST = 5  # neighbours that span the manifold of a set (Naeem et al. 2020)
@@ -91,8 +91,7 @@ def swd_scales(pool: Pool, a: Places, b: Places) -> np.ndarray:
     weight = np.zeros(sum(pool.counts), np.float32)
     weight[a] += np.float32(1 / len(a))
     weight[b] -= np.float32(1 / len(b))
-    gap = np.abs(np.tensordot(weight, pool.cumulative, 1))
-    return 1000 * (gap @ WIDTHS).mean(-1)
+    return distance_by_scale(np.tensordot(weight, pool.cumulative, 1))
 
 
 def swd(pool: Pool, a: Places, b: Places) -> float:

@@ -57,10 +57,14 @@ def _nearest(found: copies.Search, training: FilmSet, i: int) -> dict[str, Any]:
 
 
 def _membership(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
-    found = copies.membership_by_distance(made.films, training.films, held_out.films, settings.seed)
-    machine = copies.membership_by_distance(training.films, training.films, held_out.films, settings.seed)
-    half = len(held_out) // 2
-    honest = copies.membership_by_distance(held_out.first(half).films, training.films, held_out.at(range(half, len(held_out))).films, settings.seed)
+    real, trained, half = joined(training.films, held_out.films), len(training), len(held_out) // 2
+    among = copies.distance_tables(real, real)
+    kept, played = np.r_[0:trained, trained + half : len(real.features)], slice(trained, trained + half)  # half of the held-out films play made ones
+    found = copies.membership_by_distance(copies.distance_tables(real, made.films), among, trained, settings.seed)
+    machine = copies.membership_by_distance({k: t[:, :trained] for k, t in among.items()}, among, trained, settings.seed)
+    honest = copies.membership_by_distance(
+        {k: t[kept, played] for k, t in among.items()}, {k: t[np.ix_(kept, kept)] for k, t in among.items()}, trained, settings.seed
+    )
     return {"title": "membership by distance", "family": "copies", "unit": "AUC", "worse": "high", "reference": "Hilprecht et al. 2019",
             "sees": "whether training films lie nearer to the made films than held-out ones do; 0.5 is chance", **found,
             "told_apart": found["p"] <= LEVEL, "floor": 0.5,
@@ -81,7 +85,7 @@ def _mifid(made: FilmSet, training: FilmSet, held_out: FilmSet, resolution: int,
     gap, reached = value(ours) - value(theirs), 0
     for _ in range(settings.draws):
         order = rng.permutation(2 * count)
-        reached += value(order[:count]) - value(order[count:]) >= gap
+        reached += bool(value(order[:count]) - value(order[count:]) >= gap)
     halves = [value(rng.choice(ours, count // 2, replace=False)) for _ in range(50)]
     reach, p = 1.96 * float(np.std(halves, ddof=1)), (1 + reached) / (1 + settings.draws)
     return {"title": "MiFID", "family": "copies", "unit": "", "worse": "high", "reference": "Bai et al. 2021",

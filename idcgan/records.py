@@ -148,9 +148,9 @@ class RunFolder:
             finally:
                 lock.unlink(missing_ok=True)
 
-    def level_done(self, resolution: int, steps: int, seconds: float, peak_memory: int) -> None:
-        """What a level cost."""
-        self.run["levels"][str(resolution)] = {"steps": steps, "seconds": round(seconds, 2)}
+    def level_done(self, resolution: int, steps: int, seconds: float, peak_memory: int, figures: dict[str, float]) -> None:
+        """What a level cost, and the figures of a glance at its films."""
+        self.run["levels"][str(resolution)] = {"steps": steps, "seconds": round(seconds, 2), **figures}
         self.write(peak_memory=max(peak_memory, self.run.get("peak_memory", 0)))
 
     def save_grid(self, name: str, films: np.ndarray, columns: int = 0, most: int = 4096) -> Path:

@@ -45,7 +45,7 @@ def p_value(measure: Measure, pool: Pool, draws: int, seed: int) -> float:
     reached = 0
     for _ in range(draws):
         order = rng.permutation(sum(pool.counts))
-        reached += measure.statistic(pool, order[: pool.counts[0]], order[pool.counts[0] :]) >= observed - slack
+        reached += bool(measure.statistic(pool, order[: pool.counts[0]], order[pool.counts[0] :]) >= observed - slack)
     return (1 + reached) / (1 + draws)
 
 

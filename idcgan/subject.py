@@ -37,6 +37,8 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
     Raises InputError.
     """
     path = Path(source)
+    if not 0 <= seed < 2**31:
+        raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
     if path.is_dir() and not (path / "run.json").is_file():
         return _folder(path, resolution)
     run = RunFolder.open(path) if path.is_dir() else None

@@ -23,6 +23,7 @@ from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError
 from .forecast import forecast, refuse_what_cannot_fit
+from .glance import glance
 from .loader import Loader, open_or_build
 from .networks import Generator, standing_statistics
 from .objectives import discriminator_loss, generator_loss, probability_real
@@ -137,9 +138,9 @@ def run_levels(state: State, config: RunConfig, pyramid: Pyramid, folder: RunFol
                     clock.timed(lambda: save(state, config, folder))
                     if interruption.asked():
                         return False
-        _finish_level(state, config, folder, latents)
+        figures = _finish_level(state, config, folder, latents, pyramid)
         state.seconds = clock.now()
-        folder.level_done(config.resolutions[state.level], state.step, state.seconds - state.level_began, machine.memory_peak())
+        folder.level_done(config.resolutions[state.level], state.step, state.seconds - state.level_began, machine.memory_peak(), figures)
         last = state.level + 1 == len(config.resolutions)
         if not last:
             raise_resolution(state, config)
@@ -263,8 +264,8 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
 
 
 @torch.no_grad()
-def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: Tensor) -> None:
-    """What a level leaves behind: a generator, a grid of the run's latents, its seconds."""
+def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: Tensor, pyramid: Pyramid) -> dict[str, float]:
+    """What a level leaves behind: a generator, a grid of the run's latents; and how near these are to the real films."""
     check_finite(state)
     set_alpha(state, 1.0)
     network = finished_generator(state, config)
@@ -272,7 +273,9 @@ def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: T
     folder.save_generator(network, "standing statistics")
     resolution = config.resolutions[state.level]
     # one film at a time: 36 films of 2048 x 2048 then need the memory of one
-    folder.save_grid(f"{resolution:04d}", np.concatenate([to_bytes(network(z[None].to(device))) for z in latents]))
+    films = np.concatenate([to_bytes(network(z[None].to(device))) for z in latents])
+    folder.save_grid(f"{resolution:04d}", films)
+    return glance(films[:, 0], pyramid.level(resolution)[:, 0], config.seed)
 
 
 def finished_generator(state: State, config: RunConfig) -> Generator:

@@ -22,6 +22,7 @@ from idcgan.training import train
 
 torch.set_num_threads(1)
 
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "nih-chest"  # real films, where someone has them beside the repository
 CLOCK = {"seconds", "level_began"}  # the parts of a run's position that no two runs share
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import REAL
 from PIL import Image
 
 from idcgan import films, intake, pyramid
@@ -19,7 +20,6 @@ from idcgan.films import read_film, resize, to_square
 from idcgan.pyramid import Pyramid, check_resolutions
 
 LEVELS = (16, 32, 64)
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "nih-chest"
 
 
 def film(path: Path, seed: int, height: int = 70, width: int = 90) -> None:

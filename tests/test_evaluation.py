@@ -1,0 +1,355 @@
+"""`idcgan evaluate` from the outside: what it writes, that it says the same twice, what it catches, what it refuses."""
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import REAL, everything_below, write_films
+from PIL import Image
+from safetensors.torch import save_file
+
+from idcgan import networks, pool
+from idcgan.config import preset
+from idcgan.evaluation import evaluate
+from idcgan.measures import MEASURES
+from idcgan.pyramid import Pyramid
+from idcgan.report import comparison
+from idcgan.settings import Settings
+from idcgan.training import train
+from idcgan.verdicts import verdicts
+
+HELD_OUT = "phantom:normal:16:7"
+DRAWS = 19
+MEASURED = {m.key for m in MEASURES} | {"copies", "membership", "mifid", "membership_d"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _few_pairs():
+    """MS-SSIM is the slowest measure, and here it need not be sharp."""
+    before, pool.PAIR_FILMS = pool.PAIR_FILMS, 6
+    yield
+    pool.PAIR_FILMS = before
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("descriptions")
+
+
+@pytest.fixture
+def judge(terminal, cache):
+    """Types `idcgan evaluate`, quietly and with few films."""
+    return lambda *arguments: terminal("evaluate", *arguments, "--cache", cache, "--draws", DRAWS, "--quiet")
+
+
+@pytest.fixture(scope="module")
+def report_folder(finished_run, cache, tmp_path_factory) -> Path:
+    """A report on the tiny run, as the terminal writes it."""
+    import sys
+
+    from idcgan.cli import main
+
+    out = tmp_path_factory.mktemp("report") / "evaluation"
+    before, sys.argv = sys.argv, ["idcgan", "evaluate", str(finished_run), "--real", HELD_OUT, "-n", "12", "--out", str(out)]
+    sys.argv += ["--cache", str(cache), "--draws", str(DRAWS), "--quiet"]
+    try:
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert not end.value.code
+    finally:
+        sys.argv = before
+    return out
+
+
+@pytest.fixture(scope="module")
+def report(report_folder) -> dict:
+    return json.loads((report_folder / "report.json").read_text())
+
+
+# ---- what a report holds -----------------------------------------------------------------------------------------------
+
+
+def test_every_figure_stands_under_its_own_key_beside_its_floor(report):
+    assert report.keys() >= MEASURED | {"about", "verdicts", "limits", "history", "curves"}
+    for key in MEASURED:
+        entry = report[key]
+        assert {"title", "value", "interval", "p", "told_apart", "floor", "reference", "sees", "placed"} <= entry.keys(), key
+        low, high = entry["interval"]
+        assert low <= entry["value"] <= high, key
+        assert 0 < entry["p"] <= 1
+        assert entry["told_apart"] == (entry["p"] <= 0.05)
+    for key in (m.key for m in MEASURES):
+        assert {"real", "blurred 4x", "noise", "other class"} <= report[key]["placed"].keys(), key
+    assert report["copies"]["placed"]["copy machine"] == 1.0, "a copy machine is nothing but copies"
+    assert report["membership"]["placed"]["copy machine"] > 0.95
+
+
+def test_noise_lies_farther_off_than_blur_and_blur_farther_than_real_films(report):
+    for key in ("kid", "fid", "swd"):
+        placed = report[key]["placed"]
+        assert placed["noise"] > placed["blurred 4x"] > placed["real"], key
+
+
+def test_the_report_says_what_it_rests_on(report, finished_run):
+    about = report["about"]
+    assert about["films"] == {"made": 12, "held_out": 16, "training": 12}
+    assert about["seen"] is True
+    assert about["resolution"] == 32
+    assert about["features"] == "efficientnet-lite0"
+    assert len(set(about["fingerprints"].values())) == 3
+    assert any("not for diagnosis" in sentence for sentence in report["limits"])
+    assert [level["resolution"] for level in report["history"]] == [16, 32]
+    assert all(level["swd"] > level["swd_floor"] > 0 for level in report["history"])
+
+
+class Page(HTMLParser):
+    """Collects what a page would fetch, its pictures, its text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fetched, self.images, self.text = [], [], ""
+
+    def handle_starttag(self, tag, attributes):
+        values = dict(attributes)
+        if tag == "img":
+            self.images.append(values)
+        self.fetched += [v for k, v in values.items() if k in ("src", "href", "srcset") and not v.startswith(("data:", "#"))]
+        assert tag not in ("script", "link", "iframe")
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_page_is_one_file_with_words_for_every_picture(report_folder, report):
+    source = (report_folder / "report.html").read_text()
+    page = Page()
+    page.feed(source)
+    assert page.fetched == []
+    assert "@import" not in source
+    assert "url(" not in source
+    assert len(page.images) >= 6
+    assert all(len(image["alt"]) > 20 and image["src"].startswith("data:image/png;base64,") for image in page.images)
+    for verdict in report["verdicts"]:
+        assert verdict["answer"] in page.text
+    assert "real films of patients" in page.text
+    for png in report_folder.glob("*.png"):
+        assert np.asarray(Image.open(png).convert("L")).std() > 5, f"{png.name} is empty"
+
+
+def test_the_same_seed_says_the_same(report, report_folder, finished_run, tmp_path):
+    """From nothing, without what was kept: every figure to the last digit."""
+    again, _ = evaluate(finished_run, HELD_OUT, settings=Settings(count=12, cache=tmp_path / "fresh", draws=DRAWS, progress=False))
+    for key in MEASURED | {"curves"}:
+        assert json.loads(json.dumps(again[key])) == report[key], key
+
+
+def test_a_real_film_is_shown_nowhere_when_it_is_hidden(judge, finished_run, tmp_path):
+    said = judge(finished_run, "--real", HELD_OUT, "-n", 12, "--out", tmp_path / "r", "--hide-real")
+    assert said.code == 0, said.err
+    assert not (tmp_path / "r" / "nearest-pairs.png").exists()
+    assert "real films of patients" not in (tmp_path / "r" / "report.html").read_text()
+
+
+def test_several_runs_in_one_table(judge, finished_run, tmp_path):
+    other = Path(shutil.copytree(finished_run, tmp_path / "other"))
+    said = judge(finished_run, other, "--real", HELD_OUT, "-n", 10, "--out", tmp_path / "both")
+    assert said.code == 0, said.err
+    table = json.loads((tmp_path / "both" / "comparison.json").read_text())
+    assert table["head"] == ["measure", finished_run.name, "other", "real films"]
+    assert "KID" in [row[0] for row in table["rows"]]
+    assert re.search(r"^KID\s", said.out, re.MULTILINE)
+    for name in (finished_run.name, "other"):
+        assert (tmp_path / "both" / name / "report.html").exists()
+    assert (tmp_path / "both" / "comparison.html").exists()
+    head, rows = comparison([json.loads((tmp_path / "both" / name / "report.json").read_text()) for name in (finished_run.name, "other")])
+    assert (head, rows) == (table["head"], table["rows"])
+
+
+def test_without_training_films_nothing_is_said_of_copies(judge, tmp_path):
+    made = write_films(tmp_path / "made", 10)
+    said = judge(made, "--real", "phantom:normal:20:3", "--out", tmp_path / "r", "--resolution", 32, "--json", tmp_path / "figures.json")
+    assert said.code == 0, said.err
+    report = json.loads((tmp_path / "figures.json").read_text())
+    assert "copies" not in report
+    assert report["about"]["films"] == {"made": 10, "held_out": 10, "training": 10}
+    assert any("No training films" in sentence for sentence in report["limits"])
+    assert report["kid"]["told_apart"], "noise is no chest"
+
+
+def test_usefulness_of_both_classes(judge, tmp_path, cache):
+    """Made films that are real ones by another name are as useful as real ones; chance is chance."""
+    for part, seed in (("made", 5), ("train", 6), ("val", 7)):
+        for label_class in ("normal", "abnormal"):
+            folder = tmp_path / part / label_class
+            folder.mkdir(parents=True)
+            pyramid = Pyramid.build(f"phantom:{label_class}:24:{seed}", tmp_path / "p" / f"{part}{label_class}", (64,), progress=False, workers=1)
+            for i, film in enumerate(pyramid.level(64)[:, 0]):
+                Image.fromarray(film).save(folder / f"{i:02}.png")
+    said = judge(tmp_path / "made" / "normal", "--real", tmp_path / "val", "--train", tmp_path / "train", "--class", "normal",
+                 "--other", tmp_path / "made" / "abnormal", "--out", tmp_path / "r")  # fmt: skip
+    assert said.code == 0, said.err
+    found = json.loads((tmp_path / "r" / "report.json").read_text())["usefulness"]
+    auc = {name: row["auc"] for name, row in found["trained_on"].items()}
+    assert found["held_out"] == {"normal": 24, "abnormal": 24}
+    assert auc["real"]["value"] > 0.75
+    assert abs(auc["real"]["value"] - auc["synthetic"]["value"]) < 0.15
+    assert auc["shuffled labels"]["interval"][0] < 0.5 < auc["shuffled labels"]["interval"][1]
+    assert all(row["interval"][0] <= row["value"] <= row["interval"][1] for row in auc.values())
+    assert "usefulness.png" in {p.name for p in (tmp_path / "r").iterdir()}
+
+
+# ---- what it catches ---------------------------------------------------------------------------------------------------
+
+
+def memorising_generator(films: np.ndarray, path: Path, steps: int = 1000) -> Path:
+    """A generator that remembers on purpose: each latent is pulled to the one of ten films (10, 32, 32) that its largest entry names."""
+    torch.manual_seed(0)
+    config = preset("tiny", resolutions=(32,), latent_dim=10, feature_maps_g=16, max_feature_maps=64)
+    generator = networks.build(config, 0, 0)[0].to(memory_format=torch.channels_last)
+    target = torch.from_numpy(films).float()[:, None] / 127.5 - 1
+    optimizer = torch.optim.Adam(generator.parameters())
+    pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, steps)
+    for _ in range(steps):
+        z = torch.randn(16, 10)
+        z += 0.5 * torch.nn.functional.one_hot(z.argmax(1), 10)  # few latents between two films
+        loss = (generator(z) - target[z.argmax(1)]).square().mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        pace.step()
+    networks.standing_statistics(generator, 32, 0)
+    facts = {"format": "idcgan generator 1", "config": json.dumps(config.to_dict()), "config_hash": config.hash(), "run": "memory"}
+    facts["resolution"] = "32"
+    save_file({k: v.contiguous() for k, v in generator.state_dict().items()}, str(path), facts)
+    return path
+
+
+def test_a_generator_that_remembers_ten_films_is_caught(tmp_path, cache):
+    pyramid = Pyramid.build("phantom:normal:40:0", tmp_path / "films", (32,), progress=False, workers=1)
+    weights = memorising_generator(np.array(pyramid.level(32)[:10, 0]), tmp_path / "memory.safetensors")
+    report, _ = evaluate(weights, "phantom:normal:40:1", tmp_path / "films", settings=Settings(count=40, cache=cache, draws=39, progress=False))
+    copies, membership = report["copies"], report["membership"]
+    assert copies["told_apart"]
+    assert copies["p"] < 1e-4
+    assert copies["value"] > 0.2
+    remembered = {film["source"] for film in pyramid.films[:10]}
+    assert {pair["training"] for pair in copies["pairs"]} <= remembered, "the nearest films are those it was made to remember"
+    assert membership["told_apart"]
+    assert report["vendi"]["value"] < 0.6 * report["vendi"]["floor"], "ten films are less varied than forty"
+    says = {verdict["question"]: verdict for verdict in verdicts(report)}
+    assert says["Are they copies?"]["answer"].startswith("Yes")
+    assert says["Are they copies?"]["tone"] == "bad"
+
+
+def test_the_discriminator_of_an_honest_run_is_asked_too(report):
+    assert report["membership_d"]["title"] == "membership by D"
+    assert 0 <= report["membership_d"]["value"] <= 1
+
+
+# ---- real films --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real_report(tmp_path_factory):
+    """Real abnormal films in the place of made ones, judged as normal films: their figures, and beside them those of real normal films."""
+    if not REAL.is_dir():
+        pytest.skip("the real films are not here (shared/data/nih-chest beside the repository)")
+    settings = Settings(label_class="normal", resolution=256, cache=tmp_path_factory.mktemp("real"), draws=99, progress=False)
+    return evaluate(REAL / "train" / "abnormal", REAL / "val", REAL / "train", settings=settings)[0]
+
+
+def test_real_training_films_sit_at_the_floor_of_every_measure(real_report):
+    told = {m.key: real_report[m.key]["floor_p"] for m in MEASURES if real_report[m.key]["floor_p"] <= 0.05}
+    assert told == {}
+
+
+def test_real_films_of_the_other_class_do_not(real_report):
+    told = {m.key for m in MEASURES if real_report[m.key]["told_apart"]}
+    assert {"kid", "fid", "precision", "density", "swd", "grey_levels", "coverage"} <= told
+    assert not real_report["copies"]["told_apart"], "films of other patients are no copies"
+    assert not real_report["membership"]["told_apart"]
+
+
+# ---- what it refuses ---------------------------------------------------------------------------------------------------
+
+
+def refused(said, before: dict, folder: Path, *words: str) -> None:
+    assert said.code == 2, said
+    assert len(said.err.splitlines()) == 1, said
+    for word in words:
+        assert word in said.err, said
+    assert everything_below(folder) == before
+
+
+def test_held_out_films_that_were_trained_on(judge, finished_run, pyramid_path, tmp_path):
+    before = everything_below(finished_run)
+    refused(judge(finished_run, "--real", pyramid_path), before, finished_run, "12 films", "held-out films must be others")
+
+
+def test_made_films_in_the_place_of_real_ones(terminal, judge, finished_run, tmp_path):
+    terminal("sample", finished_run, "-n", 9, "--out", tmp_path / "made", "--quiet")
+    before = everything_below(finished_run)
+    refused(judge(finished_run, "--real", tmp_path / "made"), before, finished_run, "made by a generator", "--real")
+
+
+REFUSALS = {
+    "a run that is not there": (["nowhere", "--real", HELD_OUT], ["nowhere"]),
+    "real films that are not there": (["RUN", "--real", "nowhere"], ["nowhere"]),
+    "too few real films": (["RUN", "--real", "phantom:normal:3:9"], ["held-out films", "3 films", "8"]),
+    "no films to be judged": (["RUN", "--real", HELD_OUT, "-n", "0"], ["0"]),
+    "a level that the run has not": (["RUN", "--real", HELD_OUT, "--resolution", "64"], ["64", "16, 32"]),
+    "a level that is too low": (["RUN", "--real", HELD_OUT, "--resolution", "16"], ["16 x 16", "32"]),
+    "features nobody knows": (["RUN", "--real", HELD_OUT, "--features", "vgg"], ["vgg", "efficientnet-lite0", "inception:FILE"]),
+    "weights that are not there": (["RUN", "--real", HELD_OUT, "--features", "inception:w.pth"], ["w.pth", "never downloaded"]),
+    "usefulness without a second class": (["RUN", "--real", HELD_OUT, "--other", "RUN"], ["--other", "both classes"]),
+    "a seed below 0": (["RUN", "--real", HELD_OUT, "--seed", "-1"], ["seed", "-1"]),
+    "two sources of one name": (["RUN", "RUN", "--real", HELD_OUT], ["name of its own"]),
+}
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSALS.values(), ids=REFUSALS)
+def test_wrong_input(judge, finished_run, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    before = everything_below(finished_run)
+    refused(judge(*(str(finished_run) if a == "RUN" else a for a in arguments)), before, finished_run, *words)
+
+
+def test_weights_of_another_kind_are_refused_in_a_sentence(judge, finished_run, tmp_path):
+    """With the package that reads them missing, that is said; with it, that the file is no such thing."""
+    torch.save({"a": torch.zeros(1)}, tmp_path / "w.pth")
+    before = everything_below(finished_run)
+    for kind in ("inception", "chest"):
+        said = judge(finished_run, "--real", HELD_OUT, "--features", f"{kind}:{tmp_path / 'w.pth'}")
+        refused(said, before, finished_run, "does not hold" if _there(kind) else "need the package")
+
+
+def _there(kind: str) -> bool:
+    from importlib import import_module
+
+    try:
+        import_module({"inception": "torch_fidelity.feature_extractor_inceptionv3", "chest": "torchxrayvision.models"}[kind])
+    except (ImportError, RuntimeError):
+        return False
+    return True
+
+
+def test_a_damaged_description_is_made_again(finished_run, tmp_path):
+    settings = Settings(count=10, cache=tmp_path, draws=9, progress=False)
+    first, _ = evaluate(finished_run, HELD_OUT, settings=settings)
+    for path in list(tmp_path.glob("*.npz"))[::3]:
+        path.write_bytes(path.read_bytes()[:100])
+    again, _ = evaluate(finished_run, HELD_OUT, settings=settings)
+    assert again["kid"] == first["kid"]
+
+
+def test_a_run_of_three_channels(tmp_path, cache):
+    """Colour networks make grey films."""
+    folder = train(preset("tiny", channels=3, epochs=2), "phantom:normal:12:0", tmp_path / "run", device="cpu", progress=False)
+    report, _ = evaluate(folder.path, HELD_OUT, settings=Settings(count=10, cache=cache, draws=9, progress=False))
+    assert report["about"]["films"]["made"] == 10
+    assert report["membership_d"]["value"] >= 0
