@@ -42,11 +42,13 @@ def p_value(measure: Measure, pool: Pool, draws: int, seed: int) -> float:
     rng = np.random.default_rng(seed)
     observed = measure.statistic(pool, pool.candidate_at, pool.reference_at)
     slack = 1e-9 * abs(observed)  # a tie is a tie whatever order the sums were made in
-    reached = 0
+    reached, asked = 0, 0
     for _ in range(draws):
         order = rng.permutation(sum(pool.counts))
-        reached += bool(measure.statistic(pool, order[: pool.counts[0]], order[pool.counts[0] :]) >= observed - slack)
-    return (1 + reached) / (1 + draws)
+        found = measure.statistic(pool, order[: pool.counts[0]], order[pool.counts[0] :])
+        asked += not np.isnan(found)  # of a few films, a measure on part of them may be left with none
+        reached += bool(found >= observed - slack)
+    return (1 + reached) / (1 + asked)
 
 
 def interval(measure: Measure, pool: Pool, draws: int, seed: int) -> tuple[float, float]:
@@ -62,7 +64,7 @@ def interval(measure: Measure, pool: Pool, draws: int, seed: int) -> tuple[float
         low, high = np.quantile(_kid_bootstrap(pool, 10 * draws, rng), (0.025, 0.975))
     else:
         halves = [measure.value(pool, _half(a, rng), _half(b, rng)) for _ in range(draws)]
-        reach = 1.96 * float(np.std(halves, ddof=1))
+        reach = 1.96 * float(np.nanstd(halves, ddof=1))
         low, high = value - reach, value + reach
     return float(max(low, measure.lowest)), float(min(high, measure.highest))
 

@@ -30,9 +30,10 @@ def test_a_film_is_at_no_distance_from_itself_and_far_from_others(thumbs):
 
 
 def changed(thumb: np.ndarray, shift: tuple[int, int] = (0, 0), scale: float = 1.0, steeper: float = 1.0, brighter: float = 0.0) -> np.ndarray:
-    middle = 32 * (1 - 1 / scale)
-    moved = Image.fromarray(thumb).transform((64, 64), Image.Transform.AFFINE, (1 / scale, 0, middle + shift[0], 0, 1 / scale, middle + shift[1]),
-                                             Image.Resampling.BICUBIC)  # fmt: skip
+    wide = Image.fromarray(np.pad(thumb, 8, mode="edge"))
+    lost = 32 * (1 - 1 / scale)
+    box = (8 + lost + shift[0], 8 + lost + shift[1], 72 - lost + shift[0], 72 - lost + shift[1])
+    moved = wide.resize((64, 64), Image.Resampling.BICUBIC, box)
     return np.clip(np.rint(np.asarray(moved, float) * steeper + brighter), 0, 255).astype(np.uint8)
 
 

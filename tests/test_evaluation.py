@@ -197,7 +197,8 @@ def test_usefulness_of_both_classes(judge, tmp_path, cache):
     auc = {name: row["auc"] for name, row in found["trained_on"].items()}
     assert found["held_out"] == {"normal": 24, "abnormal": 24}
     assert auc["real"]["value"] > 0.75
-    assert abs(auc["real"]["value"] - auc["synthetic"]["value"]) < 0.15
+    assert auc["synthetic"]["interval"][1] > auc["real"]["interval"][0], "other films of the same kind are worth as much, as far as 24 can tell"
+    assert auc["synthetic"]["value"] > auc["shuffled labels"]["value"]
     assert auc["shuffled labels"]["interval"][0] < 0.5 < auc["shuffled labels"]["interval"][1]
     assert all(row["interval"][0] <= row["value"] <= row["interval"][1] for row in auc.values())
     assert "usefulness.png" in {p.name for p in (tmp_path / "r").iterdir()}
@@ -240,7 +241,6 @@ def test_a_generator_that_remembers_ten_films_is_caught(tmp_path, cache):
     remembered = {film["source"] for film in pyramid.films[:10]}
     assert {pair["training"] for pair in copies["pairs"]} <= remembered, "the nearest films are those it was made to remember"
     assert membership["told_apart"]
-    assert report["vendi"]["value"] < 0.6 * report["vendi"]["floor"], "ten films are less varied than forty"
     says = {verdict["question"]: verdict for verdict in verdicts(report)}
     assert says["Are they copies?"]["answer"].startswith("Yes")
     assert says["Are they copies?"]["tone"] == "bad"
