@@ -19,6 +19,7 @@ _HOME = {
     "Generator": "networks", "Discriminator": "networks", "grow": "networks", "check_dcgan_rules": "rules",
     "RunFolder": "records", "train": "training", "resume": "training",
     "load_generator": "sampling", "sample": "sampling",
+    "evaluate": "evaluation", "make_study": "reader",
 }  # fmt: skip
 __all__ = list(_HOME)
 

@@ -212,6 +212,8 @@ def main() -> None:
             code = 2
         elif hasattr(error, "format_message"):  # the parser's own refusals; where their class lives differs between typer's versions
             code = _say(f"{error.format_message().rstrip('.')}. See idcgan --help.", 2)
+        elif isinstance(error, ModuleNotFoundError):
+            code = _say(f"the package {error.name} is missing; idcgan doctor says what else is, and how to install it.", 1)
         elif isinstance(error, MemoryError | OSError) or "allocate memory" in str(error) or "out of memory" in str(error):
             code = _say(_short_of(error), 1)
         else:

@@ -53,7 +53,7 @@ def evaluate(
     network = load_features(settings.features)
     about = subject(source, settings.count, settings.seed, settings.resolution, settings.device)
     evidence = _collect(about, real, train, network, settings)
-    with threadpool_limits(1):  # small matrices, many of them: BLAS on two busy cores was measured ten times slower than on one
+    with threadpool_limits(1):  # small matrices, many of them: on busy cores the threads of BLAS mostly wait for each other
         report: dict[str, Any] = {"about": _about(evidence, source, real, train, network, settings)}
         report |= judge(evidence.made, evidence.held_out, evidence.training, evidence.other, about.resolution, network, settings)
         if evidence.seen:

@@ -442,6 +442,14 @@ def test_memory_that_runs_out_is_one_sentence(terminal, tmp_path, pyramid_path, 
     assert said.err.splitlines()[-1].startswith("idcgan: memory ran out; lower batch_size")
 
 
+def test_a_missing_package_is_one_sentence(terminal, monkeypatch):
+    def without(*_):
+        raise ModuleNotFoundError("No module named 'sklearn'", name="sklearn")
+
+    monkeypatch.setattr("idcgan.report.evaluate_all", without)
+    is_one_sentence(terminal("evaluate", "runs/x", "--real", "films"), 1, "sklearn is missing", "idcgan doctor")
+
+
 def test_more_memory_than_there_is_is_refused_before_the_start(terminal, tmp_path, pyramid_path, monkeypatch):
     monkeypatch.setattr("idcgan.machine.memory_available", lambda: 10**8)
     said = terminal("train", pyramid_path, "--out", tmp_path / "out", "--preset", "tiny", "--quiet")
