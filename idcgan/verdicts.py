@@ -46,8 +46,8 @@ def _fidelity(report: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def share_words(value: float) -> str:
-    """0.12 -> "12 %"."""
-    return f"{value:.0%}".replace("%", " %")
+    """0.12 -> "12 %", 0.004 -> "0.4 %"."""
+    return f"{100 * value:.{1 if 0 < value < 0.02 or 0.98 < value < 1 else 0}f} %"
 
 
 def _beside(entry: dict[str, Any]) -> str:
