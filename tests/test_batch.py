@@ -55,13 +55,13 @@ def test_ctrl_c_saves_and_can_be_resumed(tmp_path):
     command = [sys.executable, "-m", "idcgan", "run", "phantom:normal:12", "--notebook", str(NOTEBOOK), "--preset", "tiny",
                "--minutes", "5", "--out", str(out)]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180  # guards against hanging; on busy cores a kernel alone has taken most of a minute to start and to end
     while not ((out / "run.json").exists() and '"progress"' in (out / "run.json").read_text()):
         time.sleep(0.2)
         assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline, "training did not begin within a minute"
+        assert time.monotonic() < deadline, "training did not begin within three minutes"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, said = process.communicate(timeout=180)
     assert process.returncode == 130
     assert "stopping after this step" in said
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
