@@ -54,14 +54,17 @@ def test_ctrl_c_saves_and_can_be_resumed(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "idcgan", "run", "phantom:normal:12", "--notebook", str(NOTEBOOK), "--preset", "tiny",
                "--minutes", "5", "--out", str(out)]  # fmt: skip
+    # a shell that starts the tests in the background has them ignore Ctrl-C, and the run would inherit that
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 180  # guards against hanging; on busy cores a kernel alone has taken most of a minute to start and to end
+    signal.signal(signal.SIGINT, before)
+    deadline = time.monotonic() + 60
     while not ((out / "run.json").exists() and '"progress"' in (out / "run.json").read_text()):
         time.sleep(0.2)
         assert process.poll() is None, process.stderr.read()
-        assert time.monotonic() < deadline, "training did not begin within three minutes"
+        assert time.monotonic() < deadline, "training did not begin within a minute"
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=180)
+    _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopping after this step" in said
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
