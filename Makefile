@@ -26,7 +26,7 @@ lab: setup
 
 test: setup
 	$(BIN)/ruff check .
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 	IDCGAN_TINY=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider notebooks
 
 bench: setup

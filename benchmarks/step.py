@@ -1,110 +1,149 @@
-"""Seconds and peak memory of one training step, per resolution: this project's default network against a plain PyTorch DCGAN.
+"""(a) Seconds and peak memory of one training step at each resolution, against a plain DCGAN and against what the machine can do.
 
-    make bench            QUICK=1: up to 256 only
+    python benchmarks/step.py [--quick] [--resolutions 512,1024]
 
-Side by side in one run, in a process of its own each, and as a ratio. The plain DCGAN is the recipe of the PyTorch tutorial,
-carried on to the resolution: the same batch, the same feature maps, without a cap on their doubling. Writes results.json
-(first key `step`) and prints a table; a benchmark, not a test: it never fails on a slow day.
+plain: the PyTorch tutorial's DCGAN carried on to the resolution (plain.py). tuned: the same layers, this project's code.
+default: this project's network, feature maps capped at 128, growth preserved. small: the default in the memory that
+`--memory-limit 4` leaves it. sgemm: the processor's own rate in a product of two 2048 x 2048 matrices, and of copying memory.
 """
 
-import argparse
-import itertools
-import json
-import subprocess
-import sys
-import time
-from pathlib import Path
 
-import torch
-from torch import nn
+from side_by_side import serve
 
-from idcgan import machine
-from idcgan.config import preset
-from idcgan.state import start
-from idcgan.training import step
-
-HERE = Path(__file__).parent
-WAYS = ("plain", "tuned", "default")
+BATCH, MAPS, CAP, LIMIT = 8, 8, 128, 4e9
+WAYS = ("plain", "tuned", "default", "small", "sgemm")
 
 
-def plain(resolution: int, maps: int):
-    """One step of a DCGAN as the tutorial has it: no memory format, gradients into D's weights in G's step too, plain Adam."""
-    widths = [maps]
-    while resolution // 2 // 2 ** len(widths) >= 4:
-        widths.append(widths[-1] * 2)
-    up = [nn.ConvTranspose2d(100, widths[-1], 4, 1, 0, bias=False), nn.BatchNorm2d(widths[-1]), nn.ReLU(True)]
-    for wide, narrow in zip(widths[:0:-1], widths[-2::-1], strict=True):
-        up += [nn.ConvTranspose2d(wide, narrow, 4, 2, 1, bias=False), nn.BatchNorm2d(narrow), nn.ReLU(True)]
-    generator = nn.Sequential(*up, nn.ConvTranspose2d(maps, 1, 4, 2, 1, bias=False), nn.Tanh())
-    down = [nn.Conv2d(1, maps, 4, 2, 1, bias=False), nn.LeakyReLU(0.2, True)]
-    for narrow, wide in itertools.pairwise(widths):
-        down += [nn.Conv2d(narrow, wide, 4, 2, 1, bias=False), nn.BatchNorm2d(wide), nn.LeakyReLU(0.2, True)]
-    discriminator = nn.Sequential(*down, nn.Conv2d(widths[-1], 1, 4, 1, 0, bias=False), nn.Sigmoid())
-    adam_g, adam_d = (torch.optim.Adam(net.parameters(), 0.0002, (0.5, 0.999)) for net in (generator, discriminator))
-    loss = nn.BCELoss()
+def worker(spec: dict) -> None:
+    """One way, ready to be asked."""
+    way, resolution = spec["way"], spec["resolution"]
+    if way == "plain":
+        import plain
 
-    def once(real: torch.Tensor) -> None:
-        ones, zeros = torch.ones(len(real)), torch.zeros(len(real))
-        discriminator.zero_grad()
-        loss(discriminator(real).flatten(), ones).backward()
-        fake = generator(torch.randn(len(real), 100, 1, 1))
-        loss(discriminator(fake.detach()).flatten(), zeros).backward()
-        adam_d.step()
-        generator.zero_grad()
-        loss(discriminator(fake).flatten(), ones).backward()
-        adam_g.step()
+        serve(plain.step(resolution, BATCH, MAPS))
+    elif way == "sgemm":
+        serve(machine_rates())
+    else:
+        serve(ours(way, resolution))
+
+
+def machine_rates():
+    """Times a product and a copy: {"gflops": 1e9 operations a second, "bandwidth": 1e9 bytes a second}, the best of three."""
+    import time
+
+    import torch
+
+    a, b, big = torch.rand(2048, 2048), torch.rand(2048, 2048), torch.rand(32 * 2**20)
+    to, c = torch.empty_like(big), torch.empty_like(a)
+
+    def best(work) -> float:
+        times = []
+        for _ in range(3):
+            began = time.perf_counter()
+            work()
+            times.append(time.perf_counter() - began)
+        return min(times)
+
+    def rates() -> dict[str, float]:
+        return {"gflops": 2e-9 * 2048**3 / best(lambda: torch.mm(a, b, out=c)), "bandwidth": 2e-9 * big.nbytes / best(lambda: to.copy_(big))}
+
+    return rates
+
+
+def config_of(way: str, resolution: int):
+    """The config whose step is timed."""
+    from idcgan.config import preset
+
+    levels = (resolution,) if way == "tuned" else tuple(64 * 2**i for i in range((resolution // 64).bit_length()))
+    return preset("paper-normal-15", resolutions=levels, feature_maps_g=MAPS, feature_maps_d=MAPS, batch_size=BATCH,
+                  max_feature_maps=0 if way == "tuned" else CAP, growth="reset" if way == "tuned" else "preserve")  # fmt: skip
+
+
+def ours(way: str, resolution: int):
+    """One step of this project on random films."""
+    import torch
+
+    from idcgan.memory import plan_memory
+    from idcgan.moves import step
+    from idcgan.state import start
+
+    config = config_of(way, resolution)
+    level = len(config.resolutions) - 1
+    plan = plan_memory(config, LIMIT if way == "small" else 1e15)[level]
+    plan.take_memory()
+    state = start(config, torch.device("cpu"), level)
+    plan.take(state)
+    real = (torch.rand(BATCH, 1, resolution, resolution) * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+    def once() -> None:
+        step(state, config, real)
 
     return once
 
 
-def ours(resolution: int, maps: int, cap: int, growth: str):
-    """One step of this project: the same layers as the plain one, or its default (preserved growth from 64 up, capped feature maps)."""
-    machine.keep_memory()
-    levels = (resolution,) if growth == "reset" else tuple(64 * 2**i for i in range((resolution // 64).bit_length()))
-    config = preset("paper-normal-15", resolutions=levels, feature_maps_g=maps, feature_maps_d=maps, max_feature_maps=cap, growth=growth)
-    state = start(config, torch.device("cpu"), len(levels) - 1)
-    return lambda real: step(state, config, real.contiguous(memory_format=torch.channels_last))
+def operations(way: str, resolution: int) -> float:
+    """Multiplications and additions that the convolutions of a step ask for: forward and backward, kernels as they are written.
+
+    D: forward for real, for fake and for G; weights twice, its input three times (the film's own only for G). G: once each.
+    """
+    import torch
+
+    from idcgan.memory import multiplies
+    from idcgan.networks import build
+
+    config = config_of(way, resolution)
+    with torch.device("meta"):
+        generator, discriminator = build(config, len(config.resolutions) - 1, 0)
+    of_g = multiplies(generator, torch.empty(2, config.latent_dim, device="meta"))
+    of_d = multiplies(discriminator, torch.empty(2, 1, resolution, resolution, device="meta"))
+    films = sum(count for name, count in of_d.items() if name.startswith("films"))
+    return 2.0 * BATCH * (3 * sum(of_g.values()) + 8 * sum(of_d.values()) - 2 * films)
 
 
-def measure(way: str, resolution: int, batch: int, maps: int, seconds: float = 6.0) -> dict[str, float]:
-    """Median seconds per step over about `seconds`, two steps at least after one to warm up; peak memory of the process."""
-    makers = {"plain": lambda: plain(resolution, maps), "tuned": lambda: ours(resolution, maps, 0, "reset"),
-              "default": lambda: ours(resolution, maps, 128, "preserve")}  # fmt: skip
-    once, real, times = makers[way](), torch.rand(batch, 1, resolution, resolution) * 2 - 1, []
-    once(real)
-    while len(times) < 2 or sum(times) < seconds:
-        began = time.perf_counter()
-        once(real)
-        times.append(time.perf_counter() - began)
-    return {"seconds": sorted(times)[len(times) // 2], "steps": len(times), "memory": machine.memory_peak()}
+def row_of(resolution: int, seconds: float) -> dict:
+    """All ways at one resolution, side by side."""
+    ways = [way for way in WAYS if way != "small" or resolution >= 2048]  # below, everything fits into 4 GB anyway
+    row = rounds(__file__, {way: {"way": way, "resolution": resolution} for way in ways}, 3, seconds, warm=2)
+    for way in ways:
+        if way != "sgemm":
+            row[way]["speedup"] = round(ratio(row["plain"], row[way]), 2)
+        if way in ("tuned", "default", "small"):
+            row[way]["sgemm_share"] = round(operations(way, resolution) / row[way]["seconds"] / 1e9 / row["sgemm"]["gflops"], 3)
+    if "small" in ways:
+        row["small"]["time_over_default"] = round(ratio(row["small"], row["default"]), 2)
+    return row
+
+
+def table(result: dict) -> str:
+    """Markdown."""
+    lines = ["| resolution | plain DCGAN | same layers, tuned | default, capped at 128 | its share of the sgemm rate |", "| --- | --- | --- | --- | --- |"]
+    for resolution, row in result.items():
+        cells = [f"{row[way]['seconds']:.3g} s, {row[way]['memory'] / 1e9:.1f} GB" for way in ("plain", "tuned", "default")]
+        cells[1:] = [f"**{row[way]['speedup']:.1f} x** ({cell})" for way, cell in zip(("tuned", "default"), cells[1:], strict=True)]
+        lines.append(f"| {resolution} | {' | '.join(cells)} | {row['default']['sgemm_share']:.0%} of {row['sgemm']['gflops']:.0f} GFLOP/s |")
+        if "small" in row:
+            small = row["small"]
+            lines.append(f"| {resolution}, in 4 GB | | | {small['speedup']:.1f} x ({small['seconds']:.3g} s, {small['memory'] / 1e9:.1f} GB), "
+                         f"{small['time_over_default']:.2f} times the default's time | {small['sgemm_share']:.0%} |")  # fmt: skip
+    return "\n".join(lines)
 
 
 def main() -> None:
-    """Each way in a process of its own, one after the other, resolution by resolution."""
+    """Resolution by resolution."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="up to 256 only")
-    parser.add_argument("--one", nargs=2, metavar=("WAY", "RESOLUTION"), help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="up to 512 only")
+    parser.add_argument("--resolutions", default="", help="such as 512,1024")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.one:
-        print(json.dumps(measure(options.one[0], int(options.one[1]), 8, 8)))
+    if options.worker:
+        worker(json.loads(options.worker))
         return
-    results = {"step": {}, "machine": machine.describe(torch.device("cpu")), "torch": torch.__version__, "batch": 8, "feature_maps": 8}
-    print(f"{results['machine']}, torch {torch.__version__}; batch 8, feature maps 8; seconds per step (peak memory)")
-    print("| resolution | plain DCGAN | same layers, tuned | default, capped at 128 |\n| --- | --- | --- | --- |")
-    for resolution in (64, 128, 256) if options.quick else (64, 128, 256, 512, 1024, 2048):
-        row = {}
-        for way in WAYS:
-            done = subprocess.run([sys.executable, __file__, "--one", way, str(resolution)], capture_output=True, text=True, check=True)
-            row[way] = json.loads(done.stdout)
-        results["step"][str(resolution)] = row
-        cells = [f"{row[way]['seconds']:.3f} ({row[way]['memory'] / 1e9:.1f} GB){ratio(row, way)}" for way in WAYS]
-        print(f"| {resolution} | {' | '.join(cells)} |", flush=True)
-    (HERE / "results.json").write_text(json.dumps(results, indent=1) + "\n")
-
-
-def ratio(row: dict[str, dict[str, float]], way: str) -> str:
-    """How many times faster than the plain one."""
-    return "" if way == "plain" else f", {row['plain']['seconds'] / row[way]['seconds']:.1f} x"
+    some = options.resolutions or ("64,256,512" if options.quick else "64,128,256,512,1024,2048")
+    result = {}
+    for resolution in map(int, some.split(",")):
+        result[str(resolution)] = row_of(resolution, 5.0 if options.quick else 15.0)
+        print(table({str(resolution): result[str(resolution)]}).splitlines()[2:], file=sys.stderr, flush=True)
+    keep("step", result, table(result))
 
 
 if __name__ == "__main__":

@@ -10,56 +10,70 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .crew import ALONE, Crew
 
-def augment(films: Tensor, kinds: tuple[str, ...], rng: torch.Generator, strength: float = 1.0) -> Tensor:
+
+def augment(films: Tensor, kinds: tuple[str, ...], rng: torch.Generator, strength: float = 1.0, crew: Crew = ALONE) -> Tensor:
     """Films (b, c, r, r) in [-1, 1], changed one by one at random; gradients flow through.
 
-    `rng` is a CPU generator: the draws are the same on every device and can be saved and restored.
+    `rng` is a CPU generator: the draws are the same on every device and can be saved and restored. In a crew they are made
+    for the films of all processes.
     """
     for kind in kinds:
-        films = _KINDS[kind](films, rng, strength)
+        films = _KINDS[kind](films, _Draw(len(films), rng, crew), strength)
     return films
 
 
-def _uniform(films: Tensor, rng: torch.Generator, count: int = 1) -> Tensor:
-    drawn = torch.rand(len(films), count, generator=rng)
-    return drawn if films.device.type == "cpu" else drawn.to(films.device, non_blocking=True)
+class _Draw:
+    """Random numbers for `count` films, this process's share of those for all."""
+
+    def __init__(self, count: int, rng: torch.Generator, crew: Crew) -> None:
+        self.count, self.rng, self.crew = count, rng, crew
+
+    def uniform(self, device: torch.device) -> Tensor:
+        """(b, 1, 1, 1) in [0, 1)"""
+        drawn = self.crew.mine(torch.rand(self.count * self.crew.size, 1, generator=self.rng))
+        return drawn[:, :, None, None].to(device, non_blocking=True)
+
+    def places(self, end: int) -> list[list[int]]:
+        """b pairs of whole numbers below `end`. They stay on the processor: a device would have to be waited for."""
+        return self.crew.mine(torch.randint(0, end, (self.count * self.crew.size, 2), generator=self.rng)).tolist()
 
 
-def _brightness(films: Tensor, rng: torch.Generator, strength: float) -> Tensor:
-    return films + (_uniform(films, rng)[:, :, None, None] - 0.5) * strength
+def _brightness(films: Tensor, draw: _Draw, strength: float) -> Tensor:
+    return films + (draw.uniform(films.device) - 0.5) * strength
 
 
-def _contrast(films: Tensor, rng: torch.Generator, strength: float) -> Tensor:
+def _contrast(films: Tensor, draw: _Draw, strength: float) -> Tensor:
     mean = films.mean((1, 2, 3), keepdim=True)
-    return (films - mean) * (1 + (_uniform(films, rng)[:, :, None, None] - 0.5) * strength) + mean
+    return (films - mean) * (1 + (draw.uniform(films.device) - 0.5) * strength) + mean
 
 
-def _translation(films: Tensor, rng: torch.Generator, strength: float) -> Tensor:
+def _translation(films: Tensor, draw: _Draw, strength: float) -> Tensor:
     """Shift by up to an eighth of the side; what comes in is black, as outside a collimator.
 
     Padded and sliced: the published index grids take 0.75 GB for 8 films of 2048 x 2048.
     """
     side = films.shape[-1]
     reach = round(side / 8 * strength)
-    at = torch.randint(0, 2 * reach + 1, (len(films), 2), generator=rng).tolist()
+    at = draw.places(2 * reach + 1)
     padded = F.pad(films, (reach,) * 4, value=-1.0)
     return torch.stack([film[:, y : y + side, x : x + side] for film, (y, x) in zip(padded, at, strict=True)])
 
 
-def _cutout(films: Tensor, rng: torch.Generator, strength: float) -> Tensor:
+def _cutout(films: Tensor, draw: _Draw, strength: float) -> Tensor:
     """Grey out a square of up to half the side."""
     side = films.shape[-1]
     size = round(side / 2 * strength)
-    at = torch.randint(0, side - size + 1, (len(films), 2), generator=rng).tolist()
+    at = draw.places(side - size + 1)
     keep = torch.ones_like(films)
     for mask, (y, x) in zip(keep, at, strict=True):
         mask[:, y : y + size, x : x + size] = 0
     return films * keep
 
 
-def _flip(films: Tensor, rng: torch.Generator, strength: float) -> Tensor:
-    turn = _uniform(films, rng)[:, :, None, None] < 0.5 * strength
+def _flip(films: Tensor, draw: _Draw, strength: float) -> Tensor:
+    turn = draw.uniform(films.device) < 0.5 * strength
     return torch.where(turn, films.flip(-1), films)
 
 

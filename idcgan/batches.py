@@ -6,6 +6,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
 from idcgan.errors import InputError
 from idcgan.pyramid import Pyramid
@@ -21,6 +24,7 @@ class MixedBatches:
     previous: the resolution that is being replaced, None at the first level.
     transition: replace (paper): some films of the batch at `resolution`, the others up-sampled from `previous`;
     fade (ProGAN): every film a blend of both; jump: all at `resolution` from the first step.
+    part: (i, n), only the i-th of n equal parts of every batch is prepared, for one of n processes.
     Raises InputError for a value that does not fit, naming it.
     """
 
@@ -32,6 +36,7 @@ class MixedBatches:
         previous: int | None,
         transition: str = "replace",
         seed: int = 0,
+        part: tuple[int, int] = (0, 1),
     ):
         if transition not in TRANSITIONS:
             raise InputError(f"transition is {transition!r}: use one of {', '.join(TRANSITIONS)}.")
@@ -41,19 +46,21 @@ class MixedBatches:
             raise InputError(f"seed is {seed}: set a whole number of at least 0.")
         if previous is not None and previous >= resolution:
             raise InputError(f"previous is {previous}: it must be a lower level than {resolution}.")
-        self._films = pyramid.level(resolution)
-        self._lower = None if previous is None or transition == "jump" else pyramid.level(previous)
+        self.films = pyramid.level(resolution)
+        self.lower = None if previous is None or transition == "jump" else pyramid.level(previous)
         self.resolution, self.batch_size, self.transition, self.seed = resolution, batch_size, transition, seed
+        share = batch_size // part[1]
+        self._rows = range(part[0] * share, (part[0] + 1) * share)
 
     @property
     def steps_per_epoch(self) -> int:
         """Full batches in the films; the short last one is dropped: batch norm over two films (138 % 8) is noise."""
-        return len(self._films) // self.batch_size
+        return len(self.films) // self.batch_size
 
     def indices(self, step: int) -> np.ndarray:
         """The films that step 0, 1, ... shows, (batch_size,) int: a function of (seed, resolution, step) alone."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, self.resolution, epoch]).permutation(len(self._films))
+        order = np.random.default_rng([self.seed, self.resolution, epoch]).permutation(len(self.films))
         return order[place * self.batch_size : (place + 1) * self.batch_size]
 
     def batch(self, step: int, share: float = 1.0) -> tuple[np.ndarray, float]:
@@ -64,23 +71,58 @@ class MixedBatches:
         of the higher resolution, and returned. Without a previous level, or with jump: all films, and 1.
         Raises InputError for a share outside [0, 1].
         """
-        if not 0 <= share <= 1:
-            raise InputError(f"share is {share}: set it from 0 to 1.")
-        chosen, size = self.indices(step), self.batch_size
-        out = np.empty((size, *self._films.shape[1:]), np.float32)
-        if self._lower is None:
-            share = 1.0
-        twins = int(share * size + 0.5) if self.transition == "replace" else size * (share == 1)
-        for i in range(twins):
-            _to_tanh_range(self._films[chosen[i]], out[i])
-        for i in range(twins, size):
-            film, lower = self._films[chosen[i]], self._lower[chosen[i]]
+        chosen, twins, share, said = self.plan(step, share)
+        out = np.empty((len(chosen), *self.films.shape[1:]), np.float32)
+        for i, index in enumerate(chosen):
+            if i < twins:
+                _to_tanh_range(self.films[index], out[i])
+                continue
+            film, lower = self.films[index], self.lower[index]
             for channel in range(len(film)):
                 if self.transition == "fade":
                     upsample(lower[channel], out[i, channel], film[channel], share)
                 else:
                     upsample(lower[channel], out[i, channel])
-        return out, twins / size if self.transition == "replace" else float(share)
+        return out, said
+
+    def plan(self, step: int, share: float) -> tuple[np.ndarray, int, float, float]:
+        """What `batch` shows: the films of this part, how many of them at full resolution, the weight of the twin, and the share to tell."""
+        if not 0 <= share <= 1:
+            raise InputError(f"share is {share}: set it from 0 to 1.")
+        if self.lower is None:
+            share = 1.0
+        twins = int(share * self.batch_size + 0.5) if self.transition == "replace" else self.batch_size * (share == 1)
+        chosen = self.indices(step)[self._rows.start : self._rows.stop]
+        mine = min(max(twins - self._rows.start, 0), len(chosen))
+        return chosen, mine, share, twins / self.batch_size if self.transition == "replace" else float(share)
+
+
+class ResidentBatches:
+    """The same batches from films that lie on the device as a whole: nothing is sent there in a step but the films' numbers.
+
+    138 films at 2048 x 2048 and their twins at 1024 are 0.7 GB, kept as the bytes they are.
+    """
+
+    def __init__(self, batches: MixedBatches, device: torch.device) -> None:
+        self._batches, self._device = batches, device
+        self._films = torch.from_numpy(np.array(batches.films)).to(device)
+        self._lower = None if batches.lower is None else torch.from_numpy(np.array(batches.lower)).to(device)
+
+    @staticmethod
+    def size(batches: MixedBatches) -> int:
+        """Bytes on the device."""
+        return batches.films.nbytes + (0 if batches.lower is None else batches.lower.nbytes)
+
+    def batch(self, step: int, share: float = 1.0) -> tuple[Tensor, float]:
+        """As `MixedBatches.batch`, a tensor on the device; what is up-sampled differs from it by rounding."""
+        chosen, twins, weight, said = self._batches.plan(step, share)
+        index = torch.from_numpy(chosen).to(self._device, non_blocking=True)
+        films = self._films[index].float().div_(127.5).sub_(1)
+        if twins < len(chosen):
+            lower = self._lower[index[twins:]].float().div_(127.5).sub_(1)
+            lower = F.interpolate(lower, size=films.shape[-2:], mode="bilinear")
+            films[twins:] = lower.lerp_(films[twins:], weight) if self._batches.transition == "fade" else lower
+        return films, said
 
 
 def _to_tanh_range(film: np.ndarray, out: np.ndarray) -> None:

@@ -63,23 +63,32 @@ def train(
     seed: Seed = 0,
     init: Annotated[Path | None, typer.Option(help="start from the networks of this run")] = None,
     resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
+    memory_limit: Annotated[float, typer.Option(help="GB of memory to stay below; left out: what is free")] = 0.0,
     device: Device = "",
     quiet: Quiet = False,
 ) -> None:
     """Train on a folder of films, level by level; or go on with a run that was stopped."""
     from . import training
+    from .crew import Crew
 
+    if memory_limit < 0:
+        raise InputError(f"--memory-limit is {memory_limit}; give gigabytes, or leave it out.")
     options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
     given = {**{name: value for name, value in options.items() if value}, **parse_changes(changes or [])}
     if resume:
         if films or init or out or preset:
             raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out, --init and --preset.")
-        folder = training.resume(resume, given, device, not quiet)
+        folder = training.resume(resume, given, device, not quiet, memory_limit=memory_limit)
     else:
         if not films:
             raise InputError("FILMS is missing; give a folder of films, a pyramid, or phantom:normal (or --resume RUN).")
         config = configure(preset or "recommended", films, **given)
-        folder = training.train(config, films, out or default_out(films, config.label_class), device or "auto", init, not quiet)
+        out = out or default_out(films, config.label_class)
+        folder = training.train(config, films, out, device or "auto", init, not quiet, memory_limit=memory_limit)
+    crew = Crew.join()
+    crew.leave()
+    if folder is None or not crew.leads:  # one of several processes: the first one speaks
+        return
     if folder.run["status"] == "interrupted":
         raise typer.Exit(130)
     print(describe_run(folder.path))

@@ -29,6 +29,7 @@ CHOICES = {
     "generator_loss": ("non_saturating", "saturating"),
     "labels": ("standard", "flipped"),
     "epochs_for": ("run", "level"),
+    "precision": ("auto", "fp32", "bf16"),
 }
 # field: (smallest, largest) allowed, both included
 RANGES = {
@@ -38,6 +39,7 @@ RANGES = {
     "feature_maps_g": (1, 512),
     "feature_maps_d": (1, 512),
     "max_feature_maps": (0, 4096),
+    "micro_batch": (0, 1_000_000),
     "epochs": (0, 1_000_000),
     "minutes": (0.0, 100_000.0),
     "transition_share": (0.0, 1.0),
@@ -83,8 +85,12 @@ class RunConfig:
     minutes: float = 0.0
     level_shares: tuple[float, ...] = ()  # each level's share of the epochs or minutes; empty: equal
     batch_size: tuple[int, ...] = (8,)  # one for all levels, or one per level
+    micro_batch: int = 0  # films that go through the networks together, where memory is short; batch norm sees these; 0: all
     transition: str = "replace"
     transition_share: float = 0.5  # the part of a level in which the replaced share rises from 0 to 1
+    # the arithmetic: bf16 keeps weights, batch norm's statistics, losses and pictures in 32 bits; auto is bf16 on GPUs that have it
+    precision: str = "auto"
+    sync_batch_norm: bool = True  # with several processes: statistics of the whole batch, not of each process's films
     # the game (equation 1) and its optimiser (momenta as in Radford et al. 2015)
     objective: str = "bce"
     generator_loss: str = "non_saturating"
@@ -299,6 +305,11 @@ def _check_levels(config: RunConfig) -> None:
             raise InputError(f"{name} has {count} values for {levels} levels; give one for all or one per level.")
     if min(config.batch_size) < 2:
         raise InputError(f"batch_size is {min(config.batch_size)}; batch normalisation needs 2 films or more.")
+    if config.micro_batch == 1:
+        raise InputError("micro_batch is 1; batch normalisation needs 2 films or more (0: the whole batch at once).")
+    uneven = [size for size in config.batch_size if config.micro_batch and size % min(size, config.micro_batch)]
+    if uneven:
+        raise InputError(f"micro_batch is {config.micro_batch} and batch_size is {uneven[0]}; give a number that divides it.")
     if config.level_shares and min(config.level_shares) <= 0:
         raise InputError(f"level_shares holds {min(config.level_shares)}; every level needs a share above 0.")
     if not config.epochs and not config.minutes:

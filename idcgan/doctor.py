@@ -60,10 +60,10 @@ def _package(report: Report, name: str, without: str, needed: bool = False) -> N
 
 
 def _machine(report: Report) -> None:
-    from . import machine
+    from . import machine, tuning
 
     device = machine.choose_device()
     memory, disk = machine.memory_available(), shutil.disk_usage(Path.cwd()).free
     report.sentences.append(f"Training will use {machine.describe(device)}; {gigabytes(memory)} of memory and {gigabytes(disk)} of disk are free.")
-    if not machine.keep_memory():
+    if not tuning.keep_memory():
         report.sentences.append("The C allocator cannot be told to keep big blocks here (no glibc), so levels from 1024 up train more slowly.")

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from . import machine
+from . import machine, tuning
 from .errors import InputError
 from .features import FeatureNetwork, load_features
 from .filmset import FilmSet, Item, collect
@@ -49,7 +49,7 @@ def evaluate(
     the other class, for the question of use; `real` and `train` must then be folders with both classes. Raises InputError.
     """
     settings, began = settings or Settings(), time.monotonic()
-    machine.keep_memory()
+    tuning.keep_memory()
     network = load_features(settings.features)
     about = subject(source, settings.count, settings.seed, settings.resolution, settings.device)
     evidence = _collect(about, real, train, network, settings)

@@ -13,11 +13,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .batches import MixedBatches
+from .batches import MixedBatches, ResidentBatches
 from .config import RunConfig
 from .errors import InputError
 from .films import find_films
+from .memory import memory_free
 from .pyramid import Pyramid
+from .tuning import memory_format
 
 CLASSES = ("normal", "abnormal", "pneumonia")  # folder names that are taken for classes, in any case of letters
 
@@ -85,7 +87,8 @@ class Loader:
 
     def __init__(self, batches: MixedBatches, share: Callable[[int], float], at: int, workers: int, device: torch.device) -> None:
         self._batches, self._share, self._at, self._device = batches, share, at, device
-        self._pool = ThreadPoolExecutor(workers) if workers else None
+        self._resident = ResidentBatches(batches, device) if lies_there(batches, device) else None
+        self._pool = ThreadPoolExecutor(workers) if workers and not self._resident else None
         self._ahead, self._queue = max(1, workers), deque[Future]()
 
     def __enter__(self) -> Loader:
@@ -97,7 +100,7 @@ class Loader:
 
     def __next__(self) -> tuple[Tensor, float]:
         if self._pool is None:
-            films, share = self._prepare(self._at, self._share(self._at))
+            films, share = (self._resident.batch if self._resident else self._prepare)(self._at, self._share(self._at))
             self._at += 1
         else:
             while len(self._queue) < self._ahead:
@@ -108,5 +111,10 @@ class Loader:
 
     def _prepare(self, step: int, share: float) -> tuple[Tensor, float]:
         films, replaced = self._batches.batch(step, share)
-        tensor = torch.from_numpy(films).contiguous(memory_format=torch.channels_last)
+        tensor = torch.from_numpy(films).contiguous(memory_format=memory_format(self._device))
         return (tensor.pin_memory() if self._device.type == "cuda" else tensor), replaced
+
+
+def lies_there(batches: MixedBatches, device: torch.device) -> bool:
+    """Whether the films of a level are put on the device as a whole: on a GPU, where they take a quarter of its free memory at most."""
+    return device.type != "cpu" and ResidentBatches.size(batches) < memory_free(device) // 4

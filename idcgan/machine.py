@@ -1,8 +1,7 @@
-"""The machine under the run: device, memory, and the few settings that make PyTorch fast on it. All tuning lives here."""
+"""The machine under the run: its device, its memory. What makes PyTorch fast on it is in `tuning.py`."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import platform
 import sys
@@ -47,22 +46,6 @@ def processor() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def keep_memory() -> bool:
-    """Tell the C allocator to keep big blocks instead of handing them back after every step. True where that worked.
-
-    At 2048 x 2048 the page faults of fresh blocks cost more than the convolutions: half of the step's time. glibc
-    only; elsewhere nothing happens.
-    """
-    if not sys.platform.startswith("linux"):
-        return False
-    try:
-        libc = ctypes.CDLL("libc.so.6")
-        m_trim_threshold, m_mmap_max = -1, -4  # from malloc.h
-        return bool(libc.mallopt(m_mmap_max, 0) and libc.mallopt(m_trim_threshold, 2**31 - 1))
-    except (OSError, AttributeError):  # musl has no mallopt
-        return False
 
 
 def memory_available() -> int:

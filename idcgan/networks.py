@@ -7,11 +7,20 @@ every layer that has the same name.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
+from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
+from .tuning import ConvFromPicture2d, ConvTransposeToPicture2d, enlarge, halve
+
+fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
+fx.wrap("halve")
 
 SLOPE = 0.2  # of LeakyReLU, as in Radford et al. 2015
 
@@ -25,20 +34,6 @@ def feature_maps(top: int, last: int, cap: int) -> dict[int, int]:
     return maps
 
 
-def enlarge(picture: Tensor) -> Tensor:
-    """(b, c, r, r) -> (b, c, 2r, 2r): a transposed convolution with a fixed bilinear kernel, edges repeated."""
-    row = picture.new_tensor([0.25, 0.75, 0.75, 0.25])
-    kernel = torch.outer(row, row).expand(picture.shape[1], 1, 4, 4)
-    padded = F.pad(picture, (1, 1, 1, 1), mode="replicate")
-    return F.conv_transpose2d(padded, kernel, stride=2, padding=3, groups=picture.shape[1])
-
-
-def halve(picture: Tensor) -> Tensor:
-    """(b, c, 2r, 2r) -> (b, c, r, r): a strided convolution with a fixed kernel, the mean of 2 x 2 pixels."""
-    kernel = picture.new_full((picture.shape[1], 1, 2, 2), 0.25)
-    return F.conv2d(picture, kernel, stride=2, groups=picture.shape[1])
-
-
 class Up(nn.Module):
     """Twice the resolution: a transposed convolution 4 x 4, stride 2; with `blur` its output is smoothed by a fixed [1 2 1]/4.
 
@@ -46,9 +41,10 @@ class Up(nn.Module):
     of a hidden layer take up to a third longer with it; folded into the kernel (6 x 6) they took two to three times as long.
     """
 
-    def __init__(self, maps_in: int, maps_out: int, blur: bool) -> None:
+    def __init__(self, maps_in: int, maps_out: int, blur: bool, picture: bool = False) -> None:
         super().__init__()
-        self.conv = nn.ConvTranspose2d(maps_in, maps_out, 4, 2, 1, bias=False)
+        layer = ConvTransposeToPicture2d if picture else nn.ConvTranspose2d
+        self.conv = layer(maps_in, maps_out, 4, 2, 1, bias=False)
         self.blur = blur
 
     def forward(self, x: Tensor) -> Tensor:
@@ -72,6 +68,7 @@ class Generator(nn.Module):
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
         self.alpha = 1.0  # weight of the newest head while `transition = fade` blends it in (Karras et al. 2018)
+        self.recompute = 0  # how many of the highest blocks backward computes again instead of keeping them in memory
         first = nn.ConvTranspose2d(latent_dim, maps[4], 4, 1, 0, bias=False)  # (b, latent, 1, 1) -> (b, maps[4], 4, 4)
         self.blocks = nn.ModuleDict({"4": nn.Sequential(first, nn.BatchNorm2d(maps[4]), nn.ReLU(inplace=True))})
         resolution = 8
@@ -79,25 +76,24 @@ class Generator(nn.Module):
             maps_in, maps_out = maps[resolution // 2], maps[resolution]
             self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur), nn.BatchNorm2d(maps_out), nn.ReLU(inplace=True))
             resolution *= 2
-        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur=False) for r in (levels if skip else levels[-1:])})
+        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur=False, picture=True) for r in (levels if skip else levels[-1:])})
         self.tanh = nn.Tanh()
 
     def forward(self, z: Tensor) -> Tensor:
-        h, picture = z[:, :, None, None], None
-        for name, block in self.blocks.items():
-            h = block(h)
-            resolution = 2 * int(name)
+        h, picture, again = z[:, :, None, None], None, list(self.blocks)[len(self.blocks) - self.recompute :]
+        for name in self.blocks:
+            h, part = recomputed(self, self._stage, h, name) if name in again else self._stage(h, name)
             if picture is not None:
                 picture = enlarge(picture)
-            if str(resolution) in self.heads:
-                part = self.heads[str(resolution)](h)
-                if picture is None:
-                    picture = part
-                elif resolution == self.levels[-1] and self.alpha != 1.0:
-                    picture = picture + self.alpha * part
-                else:
-                    picture = picture + part
+            if part is not None:
+                weight = self.alpha if 2 * int(name) == self.levels[-1] else 1.0
+                picture = part if picture is None else picture.add_(part, alpha=weight)  # in place: enlarge has just made it
         return self.tanh(picture)
+
+    def _stage(self, h: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
+        """Features at `name`, and their part of the picture at twice that where there is a head for it."""
+        h, head = self.blocks[name](h), str(2 * int(name))
+        return h, self.heads[head](h) if head in self.heads else None
 
 
 class Discriminator(nn.Module):
@@ -112,8 +108,9 @@ class Discriminator(nn.Module):
         super().__init__()
         self.levels, self.skip = tuple(levels), skip
         self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
+        self.recompute = 0  # as in Generator
         self.films = nn.ModuleDict(
-            {str(r): nn.Conv2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])}
+            {str(r): ConvFromPicture2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])}
         )
         self.blocks = nn.ModuleDict()
         resolution = levels[-1] // 2
@@ -125,17 +122,51 @@ class Discriminator(nn.Module):
         self.last = nn.Conv2d(maps[4], 1, 4, 1, 0, bias=False)  # (b, maps[4], 4, 4) -> (b, 1, 1, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = self.activate(self.films[str(self.levels[-1])](x))
+        names = list(self.blocks)
+        first, rest = names[: self.recompute], names[self.recompute :]
+        h, x = recomputed(self, self._first, x, first) if first else self._first(x, first)
+        return self.last(self._down(h, x, rest)[0]).flatten().float()  # losses take 32 bits, also under autocast
+
+    def _first(self, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
+        return self._down(self.activate(self.films[str(self.levels[-1])](x)), x, names)
+
+    def _down(self, h: Tensor, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
+        """Through the blocks `names`: features h and the film x, each halved at every one."""
         below = self.levels[-2] if len(self.levels) > 1 else 0
-        for name, block in self.blocks.items():
-            h, resolution = block(h), int(name)
+        for name in names:
+            h, resolution = self.blocks[name](h), int(name)
             x = halve(x)
             if str(resolution) in self.films:  # x is now at this level's resolution
                 if resolution == below and self.alpha != 1.0:
-                    h = self.alpha * h
-                h = h + self.films[str(resolution)](x)
+                    h = h.mul_(self.alpha)
+                h = h.add_(self.films[str(resolution)](x))  # in place: batch norm does not need what it put out
             h = self.activate(h)
-        return self.last(h).flatten()
+        return h, x
+
+
+def recomputed(network: nn.Module, stage: Callable[..., Any], x: Tensor, *rest: Any) -> Any:
+    """`stage(x, *rest)` of `network`; backward computes its insides again instead of keeping them (Chen et al. 2016).
+
+    The gradients are the same, bit for bit; batch norm uses the same statistics of the batch, and its running ones move once.
+    """
+    return checkpoint(stage, x, *rest, use_reentrant=False, preserve_rng_state=False,
+                      context_fn=lambda: (nullcontext(), without_statistics(network)))  # fmt: skip
+
+
+@contextmanager
+def without_statistics(network: nn.Module) -> Iterator[None]:
+    """Batch norm normalises by the batch as it does in training, and its running statistics stay as they are."""
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    kept = [dict(norm.named_buffers()) for norm in norms]
+    for norm, buffers in zip(norms, kept, strict=True):
+        for name, buffer in buffers.items():
+            setattr(norm, name, buffer.clone())  # moved in vain
+    try:
+        yield
+    finally:
+        for norm, buffers in zip(norms, kept, strict=True):
+            for name, buffer in buffers.items():
+                setattr(norm, name, buffer)
 
 
 def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator]:

@@ -14,14 +14,21 @@ from torch import Tensor
 
 
 def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, labels: str = "standard", smoothing: float = 0.0) -> Tensor:
-    """Scalar: the cross entropy of D on a real and on a fake batch, logits (b,) each. Real is 1 (flipped: 0).
+    """Scalar: the cross entropy of D on a real and on a fake batch, logits (b,) each. Real is 1 (flipped: 0)."""
+    return loss_on_real(real_logits, labels, smoothing) + loss_on_fake(fake_logits, labels)
+
+
+def loss_on_real(logits: Tensor, labels: str = "standard", smoothing: float = 0.0) -> Tensor:
+    """The half of D's loss that real films cause.
 
     `smoothing` moves the real label only, to 1 - smoothing (Salimans et al. 2016, one-sided).
     """
-    sign = _sign(labels)
-    real = F.binary_cross_entropy_with_logits(sign * real_logits, torch.full_like(real_logits, 1.0 - smoothing))
-    fake = F.binary_cross_entropy_with_logits(sign * fake_logits, torch.zeros_like(fake_logits))
-    return real + fake
+    return F.binary_cross_entropy_with_logits(_sign(labels) * logits, torch.full_like(logits, 1.0 - smoothing))
+
+
+def loss_on_fake(logits: Tensor, labels: str = "standard") -> Tensor:
+    """The half of D's loss that fakes cause."""
+    return F.binary_cross_entropy_with_logits(_sign(labels) * logits, torch.zeros_like(logits))
 
 
 def generator_loss(fake_logits: Tensor, labels: str = "standard", kind: str = "non_saturating") -> Tensor:

@@ -15,7 +15,7 @@ from PIL import Image, PngImagePlugin
 from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
-from . import machine
+from . import machine, tuning
 from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError, WorkError
@@ -66,7 +66,8 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
         raise InputError(
             f"{path} makes films at {generator.levels[-1]}, not at {resolution}; give the run folder or the file of that level."
         )
-    generator = generator.to(device=machine.choose_device(device), memory_format=torch.channels_last).eval().requires_grad_(False)
+    where = machine.choose_device(device)
+    generator = generator.to(device=where, memory_format=tuning.memory_format(where)).eval().requires_grad_(False)
     return Source(generator, path, facts)
 
 
@@ -113,7 +114,7 @@ def sample(source: str | Path | Source, count: int, out: str | Path, seed: int =
         raise InputError(f"the number of films is {count}; give 1 or more.")
     if not 0 <= seed < 2**31:
         raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
-    machine.keep_memory()
+    tuning.keep_memory()
     if not isinstance(source, Source):
         source = load_generator(source, resolution, device)
     out, identity = Path(out), provenance(source, seed)

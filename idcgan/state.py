@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from . import checkpoint
+from . import checkpoint, tuning
 from .config import RunConfig
 from .errors import InputError, WorkError
 from .networks import Discriminator, Generator, build, grow, same_layers
@@ -41,6 +41,15 @@ class State:
     level_began: float = 0.0  # on that clock
     rows: int = 0  # rows of history.csv that belong to this state
     moments: int = 0  # time-lapse pictures taken in this level
+    wrapped: tuple[nn.Module, nn.Module] | None = None  # by `Crew.wrap`, anew at each level
+
+    def players(self) -> tuple[nn.Module, nn.Module]:
+        """G and D as they are called in training: in a crew, wrapped so that gradients are shared."""
+        return self.wrapped or (self.generator, self.discriminator)
+
+    def recompute(self, blocks: int) -> None:
+        """How many of the highest blocks of both players backward computes again; see `networks.recomputed`."""
+        self.generator.recompute = self.discriminator.recompute = blocks
 
 
 def start(config: RunConfig, device: torch.device, level: int = 0) -> State:
@@ -56,8 +65,7 @@ def level_seed(config: RunConfig, level: int) -> int:
 
 def _state(config: RunConfig, device: torch.device, generator: Generator, discriminator: Discriminator, level: int) -> State:
     for network in (generator, discriminator):
-        # channels_last: convolutions on CPU and GPU work in that order; other orders are copied to it on every call
-        network.to(device=device, memory_format=torch.channels_last).train()
+        network.to(device=device, memory_format=tuning.memory_format(device)).train()
     average = copy.deepcopy(generator).requires_grad_(False) if config.ema else None
     optimizer_g = _adam(generator, config.learning_rate, config)
     optimizer_d = _adam(discriminator, config.learning_rate_d or config.learning_rate, config)
@@ -84,6 +92,7 @@ def raise_resolution(state: State, config: RunConfig) -> None:
         taller.average.load_state_dict({**taller.average.state_dict(), **kept})
     for name in PARTS:
         setattr(state, name, getattr(taller, name))
+    state.wrapped = None
     state.level, state.step, state.moments, state.level_began = level, 0, 0, state.seconds
 
 
@@ -117,7 +126,7 @@ def save(state: State, config: RunConfig, folder: RunFolder) -> None:
 def restore(folder: RunFolder, config: RunConfig, device: torch.device) -> State:
     """The state that `save` wrote. Raises InputError for another config or data, WorkError where the file does not fit."""
     content = checkpoint.load(folder.path / "checkpoint.pt")
-    refuse_changes(content["config"], config)
+    refuse_changes(RunConfig.from_dict(content["config"]).to_dict(), config)
     if content["data"] != folder.run["data"]["fingerprint"]:
         raise InputError(f"{folder.path / 'checkpoint.pt'} was trained on other films than {folder.path} names; was it copied from another run?")
     for half_written in folder.path.rglob(".*.tmp"):  # by a process that was killed while it saved

@@ -19,7 +19,7 @@ from .errors import WorkError
 if TYPE_CHECKING:
     from .records import RunFolder
     from .schedule import Schedule
-    from .training import State
+    from .state import State
 
 PATIENCE = 20  # logged rows in a row before an alarm is raised
 
@@ -98,8 +98,8 @@ class ProgressLine:
 class Interruption:
     """Ctrl-C asks, the loop answers after the step at hand; a second Ctrl-C does not wait. A file `stop` in the run folder asks too."""
 
-    def __init__(self, folder: Path) -> None:
-        self._file, self._asked, self._before = folder / "stop", False, None
+    def __init__(self, folder: Path, listens: bool = True) -> None:
+        self._file, self._asked, self._before, self._listens = folder / "stop", False, None, listens
 
     def asked(self) -> bool:
         """Has someone asked to stop?"""
@@ -111,13 +111,16 @@ class Interruption:
         return self
 
     def _hear(self, number: int, frame: Any) -> None:
-        if self._asked:
+        if self._asked and self._listens:
             raise KeyboardInterrupt
         self._asked = True
+        if not self._listens:  # one of several processes: the first one decides, and says so
+            return
         tqdm.write("stopping after this step and saving; press Ctrl-C again to stop at once.", file=sys.stderr)
 
     def __exit__(self, *error: object) -> None:
         if self._before is not None:
             signal.signal(signal.SIGINT, self._before)
-        with contextlib.suppress(OSError):
-            self._file.unlink(missing_ok=True)
+        if self._listens:
+            with contextlib.suppress(OSError):
+                self._file.unlink(missing_ok=True)

@@ -243,7 +243,7 @@ def test_the_disk_fills_while_training(terminal, tmp_path, pyramid_path, monkeyp
         real(state, place)
 
     monkeypatch.setattr(torch, "save", full_from_the_third_time)
-    monkeypatch.setattr("idcgan.training.Clock.time_to_save", lambda *_: True)
+    monkeypatch.setattr("idcgan.levels.Clock.time_to_save", lambda *_: True)
     said = terminal("train", pyramid_path, "--out", tmp_path / "out", "--preset", "tiny", "--quiet")
     monkeypatch.undo()
     assert said.code == 1
@@ -395,7 +395,7 @@ def test_build_lists_every_film_that_it_left_out(terminal, tmp_path):
 def test_every_field_can_be_set(terminal, monkeypatch, pyramid_path, options, field, value):
     asked = []
 
-    def train(config, *_):
+    def train(config, *_, **__):
         asked.append(config)
         raise InputError("enough seen.")
 
@@ -436,7 +436,7 @@ def test_memory_that_runs_out_is_one_sentence(terminal, tmp_path, pyramid_path, 
     def too_big(*_):
         raise RuntimeError("[enforce fail at alloc_cpu.cpp:127] . DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 bytes.")
 
-    monkeypatch.setattr("idcgan.training.step", too_big)
+    monkeypatch.setattr("idcgan.levels.step", too_big)
     said = terminal("train", pyramid_path, "--out", tmp_path / "run", "--preset", "tiny", "--quiet")
     assert said.code == 1
     assert said.err.splitlines()[-1].startswith("idcgan: memory ran out; lower batch_size")
@@ -453,7 +453,7 @@ def test_a_missing_package_is_one_sentence(terminal, monkeypatch):
 def test_more_memory_than_there_is_is_refused_before_the_start(terminal, tmp_path, pyramid_path, monkeypatch):
     monkeypatch.setattr("idcgan.machine.memory_available", lambda: 10**8)
     said = terminal("train", pyramid_path, "--out", tmp_path / "out", "--preset", "tiny", "--quiet")
-    is_one_sentence(said, 2, "of memory", "0.1 GB are free", "lower batch_size")
+    is_one_sentence(said, 2, "of memory", "0.1 GB may be used", "lower batch_size")
     nothing_was_written(tmp_path, {})
 
 

@@ -170,7 +170,8 @@ def configs():
                 "level_shares": st.one_of(st.just(()), st.tuples(*[st.floats(0.01, 9)] * len(levels))),
                 "augment": st.lists(st.sampled_from(AUGMENTATIONS), unique=True).map(tuple),
                 **{field: st.sampled_from(values) for field, values in CHOICES.items()},
-                **{field: numbers(field) for field in RANGES if field != "epochs"},
+                **{field: numbers(field) for field in RANGES if field not in ("epochs", "micro_batch")},
+                "micro_batch": st.sampled_from((0, 500)),
                 "epochs": st.integers(1, 1_000_000),
             }
         )
@@ -191,7 +192,8 @@ def test_the_hash_changes_with_every_field(field):
     others = {
         "preset": "other", "label_class": "abnormal", "resolutions": (16, 64), "square": "pad", "channels": 3, "blur": True, "growth": "reset",
         "epochs_for": "level", "level_shares": (1.0, 2.0), "batch_size": (5,), "transition": "fade", "generator_loss": "saturating",
-        "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5,
+        "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
+        "precision": "bf16", "sync_batch_norm": False,
     }  # fmt: skip
     if field == "objective":
         assert CHOICES["objective"] == (base.objective,)  # one choice so far: nothing to change to

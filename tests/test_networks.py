@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import nn
 
 from idcgan.config import RunConfig
+from idcgan.levels import finished_generator
+from idcgan.moves import set_alpha, step
 from idcgan.networks import (
     Discriminator,
     Generator,
@@ -21,7 +23,6 @@ from idcgan.networks import (
     standing_statistics,
 )  # fmt: skip
 from idcgan.state import raise_resolution, start
-from idcgan.training import finished_generator, set_alpha, step
 
 CPU = torch.device("cpu")
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from idcgan.config import preset
+from idcgan.moves import step
 from idcgan.objectives import discriminator_loss, generator_loss, probability_real
 from idcgan.state import start
-from idcgan.training import step
 
 REAL, FAKE = torch.tensor([2.0, -0.5, 0.1]), torch.tensor([-1.0, 0.3, 4.0])
 

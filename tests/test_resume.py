@@ -328,7 +328,7 @@ def test_a_disk_that_fills_while_training_leaves_a_run_that_goes_on(pyramid_path
         real(state, place)
 
     monkeypatch.setattr(torch, "save", fail_the_fourth_time)
-    monkeypatch.setattr("idcgan.training.Clock.time_to_save", lambda *_: True)
+    monkeypatch.setattr("idcgan.levels.Clock.time_to_save", lambda *_: True)
     out = tmp_path / "run"
     with pytest.raises(WorkError, match="disk is full"):
         train(preset("tiny"), pyramid_path, out, "cpu", progress=False)

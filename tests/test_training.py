@@ -18,10 +18,11 @@ from torch import nn
 
 from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
+from idcgan.moves import step, update_average
 from idcgan.records import COLUMNS, RunFolder
 from idcgan.sampling import load_generator
 from idcgan.state import start, start_from
-from idcgan.training import resume, step, train, update_average
+from idcgan.training import resume, train
 from idcgan.watch import PATIENCE, Watch
 
 CPU = torch.device("cpu")
@@ -71,6 +72,7 @@ def test_d_moves_first_then_g_against_the_new_d():
     state = SimpleNamespace(
         generator=generator, discriminator=discriminator, average=None, rng=torch.Generator().manual_seed(0), step=0, films_seen=0,
         optimizer_g=Optimizer("G", log, generator, discriminator), optimizer_d=Optimizer("D", log, discriminator, generator),
+        players=lambda: (generator, discriminator),
     )  # fmt: skip
     out = step(state, preset("tiny", augment=(), ema=0.0), torch.ones(4, 1, 1, 1))
     assert log == [
@@ -331,7 +333,7 @@ def poison(at: int):
 
 @pytest.mark.usefixtures("quick")
 def test_a_nan_ends_the_run_and_spares_the_checkpoint(pyramid_path, tmp_path, monkeypatch):
-    monkeypatch.setattr("idcgan.training.Clock.time_to_save", lambda *_: True)
+    monkeypatch.setattr("idcgan.levels.Clock.time_to_save", lambda *_: True)
     out = tmp_path / "run"
     with pytest.raises(WorkError, match="not a number; the last good checkpoint is kept") as failure:
         run(pyramid_path, out, poison(3))
@@ -349,15 +351,15 @@ def test_a_nan_ends_the_run_and_spares_the_checkpoint(pyramid_path, tmp_path, mo
 
 @pytest.mark.usefixtures("quick")
 def test_a_loss_that_is_not_a_number_is_named(pyramid_path, tmp_path, monkeypatch):
-    from idcgan import training
+    from idcgan import levels
 
-    real = training.step
+    real = levels.step
 
-    def blown_up(state, config, films):
-        out = real(state, config, films)
+    def blown_up(state, config, films, crew):
+        out = real(state, config, films, crew)
         return {**out, "loss_g": out["loss_g"] * float("nan")} if state.step == 4 else out
 
-    monkeypatch.setattr(training, "step", blown_up)
+    monkeypatch.setattr(levels, "step", blown_up)
     with pytest.raises(WorkError, match=r"at 16 x 16, step 4: a loss is not a number.*learning_rate \(it is 0\.0004\)"):
         run(pyramid_path, tmp_path / "run")
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "failed"
@@ -485,15 +487,15 @@ def test_no_alarm_without_a_reason_or_before_its_time():
 @pytest.mark.usefixtures("quick")
 def test_an_alarm_of_a_run_is_kept_in_run_json(pyramid_path, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("idcgan.watch.PATIENCE", 2)
-    from idcgan import training
+    from idcgan import levels
 
-    real = training.step
+    real = levels.step
 
-    def collapsed(state, config, films):
-        out = real(state, config, films)
+    def collapsed(state, config, films, crew):
+        out = real(state, config, films, crew)
         return {**out, "fake": out["fake"][:1].expand_as(out["fake"])}
 
-    monkeypatch.setattr(training, "step", collapsed)
+    monkeypatch.setattr(levels, "step", collapsed)
     warnings = run(pyramid_path, tmp_path / "run").run["warnings"]
     assert len(warnings) == 2  # one per level
     assert "16 x 16" in warnings[0]

@@ -1,0 +1,117 @@
+"""One move of both players, and what goes with it: the generator's average, the weight of new layers, what backward keeps.
+
+First D on real and on fake, then G against the new D. Each half of D's loss is taken back through D before the other half is
+begun, so that no more than one of D's passes is held in memory: the gradients add up to the same.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from .augment import augment
+from .config import RunConfig
+from .crew import ALONE, Crew, quiet, together
+from .networks import without_statistics
+from .objectives import generator_loss, loss_on_fake, loss_on_real, probability_real
+from .state import State
+from .tuning import arithmetic
+
+
+def step(state: State, config: RunConfig, real: Tensor, crew: Crew = ALONE) -> dict[str, Tensor]:
+    """One move of both players on `real` (b, c, r, r) in [-1, 1]; in a crew, on this process's part of the films.
+
+    Returns `fake` and the scalars loss_d, loss_g, d_real, d_fake (D's belief in [0, 1] that a film is real, before its
+    update), all detached and still on the device.
+
+    With `micro_batch` the batch goes through in parts and their gradients are averaged: the loss is the same mean over all films,
+    but batch norm sees the films of one part ("ghost batch norm", Hoffer et al. 2017). What fake is shown to D is made
+    again for G's move, which keeps no part's pass in memory and costs one more pass forward through G.
+    """
+    size = config.micro_batch or len(real)
+    z = crew.mine(torch.randn(len(real) * crew.size, config.latent_dim, generator=state.rng)).to(real.device, non_blocking=True)
+    parts = list(zip(real.split(size), z.split(size), strict=True))
+    with together():
+        said = move_d(state, config, parts, crew)
+        move_g(state, config, parts, said, crew)
+    state.step += 1
+    state.films_seen += len(real) * crew.size
+    if state.average is not None:
+        update_average(state.average, state.generator, config.ema, state.step)
+    if len(parts) == 1:
+        return {name: value.detach() for name, value in said[0].items()}
+    return {name: torch.cat([w[name] for w in said]) if name == "fake" else torch.stack([w[name] for w in said]).mean() for name in said[0]}
+
+
+def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], crew: Crew) -> list[dict[str, Tensor]]:
+    """D moves; what it was shown and what it said, per part. A whole batch's fakes keep G's graph for G's move."""
+    generator, discriminator = state.players()
+    whole, said = len(parts) == 1, []
+    state.optimizer_d.zero_grad(set_to_none=True)
+    for films, latents in parts:
+        with torch.set_grad_enabled(whole), arithmetic(config, films.device):
+            fake = (generator if whole else state.generator)(latents)
+        with quiet(discriminator):
+            with arithmetic(config, films.device):
+                real_logits = discriminator(_view(state, config, films, crew))
+            loss_real = loss_on_real(real_logits, config.labels, config.label_smoothing)
+            (loss_real / len(parts)).backward()
+        with quiet(discriminator, len(said) + 1 < len(parts)):
+            with arithmetic(config, films.device):
+                fake_logits = discriminator(_view(state, config, fake.detach(), crew))
+            loss_fake = loss_on_fake(fake_logits, config.labels)
+            (loss_fake / len(parts)).backward()
+        said.append({"fake": fake, "loss_d": (loss_real + loss_fake).detach(),
+                     "d_real": probability_real(real_logits.detach(), config.labels).mean(),
+                     "d_fake": probability_real(fake_logits.detach(), config.labels).mean()})  # fmt: skip
+    state.optimizer_d.step()
+    return said
+
+
+def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], said: list[dict[str, Tensor]], crew: Crew) -> None:
+    """G moves against the new D; its loss is put into `said`."""
+    generator, discriminator = state.players()[0], state.discriminator
+    state.optimizer_g.zero_grad(set_to_none=True)
+    discriminator.requires_grad_(False)  # G needs D's gradient for the film only; without D's own a third of the pass is saved
+    for i, ((films, latents), words) in enumerate(zip(parts, said, strict=True)):
+        with quiet(generator, i + 1 < len(parts)):
+            with arithmetic(config, films.device):
+                if len(parts) == 1:
+                    fake = words["fake"]
+                else:
+                    with without_statistics(state.generator):
+                        fake = generator(latents)
+                logits = discriminator(_view(state, config, fake, crew))
+            loss_g = generator_loss(logits, config.labels, config.generator_loss)
+            (loss_g / len(parts)).backward()
+        words["loss_g"] = loss_g.detach()
+    state.optimizer_g.step()
+    discriminator.requires_grad_(True)
+
+
+def _view(state: State, config: RunConfig, films: Tensor, crew: Crew) -> Tensor:
+    return augment(films, config.augment, state.rng, config.augment_strength, crew)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, network: nn.Module, decay: float, steps: int) -> None:
+    """average <- decay * average + (1 - decay) * network, buffers too.
+
+    `steps` are those of the level: the decay starts low, so that the average spans about the last half of a young level.
+    With the full decay, layers that are new at a level of 50 steps would be four fifths what they were drawn as.
+    """
+    weight = 1.0 - min(decay, (1 + steps) / (3 + steps))
+    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), weight)
+    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
+        if mine.is_floating_point():
+            mine.lerp_(theirs, weight)
+        else:
+            mine.copy_(theirs)
+
+
+def set_alpha(state: State, alpha: float) -> None:
+    """The weight of the newest layers while transition = fade blends them in; a network without skips has none to blend."""
+    if state.generator.skip:
+        for network in (state.generator, state.discriminator, state.average):
+            if network is not None:
+                network.alpha = alpha

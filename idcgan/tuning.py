@@ -1,0 +1,207 @@
+"""What makes PyTorch fast here, all of it in one place; each item says what it gained, and where it cannot work nothing happens.
+
+Figures: seconds or milliseconds on two cores of an AMD EPYC (AVX2), torch 2.13, batch 8, measured side by side. What they add
+up to, on your machine: `make bench`.
+
+Beside what is here: `idcgan/__init__.py` sets GOMP_SPINCOUNT, for OpenMP reads it when torch is loaded (0.1 s a step instead
+of 3 s where another program wants the core); fused Adam is chosen in `state.py` (one kernel for all weights); G's step takes no
+gradients of D's weights (`training.step`: a third of that pass).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .config import RunConfig
+
+FEW = 3  # channels of a picture, at most; a processor's convolutions are made for eight and more
+
+
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # from glibc's malloc.h, with their values there
+_USUAL = {M_TRIM_THRESHOLD: 128 * 1024, M_MMAP_MAX: 65536}
+
+
+def keep_memory() -> bool:
+    """Tell the C allocator to keep big blocks instead of handing them back at once. True where that worked.
+
+    At 2048 x 2048 the page faults of fresh blocks cost 4 of 17 s a step. What it costs is memory: blocks that do not fit each
+    other's places are held beside them (5.1 GB instead of 3.0). glibc only; elsewhere nothing happens.
+    """
+    return _mallopt({M_TRIM_THRESHOLD: 2**31 - 1, M_MMAP_MAX: 0})
+
+
+def give_memory_back() -> bool:
+    """The opposite, for where memory is short. True where that worked.
+
+    Fresh blocks in pages of 2 MB, which PyTorch asks the system for where this is set before its first allocation, make up for
+    half of the lost time (15.7 instead of 17.6 s a step at 2048 x 2048, 13.1 where blocks are kept).
+    """
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    done = _mallopt(_USUAL)
+    if done:
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return done
+
+
+def _mallopt(values: dict[int, int]) -> bool:
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        libc = ctypes.CDLL("libc.so.6")
+        return all(libc.mallopt(name, value) for name, value in values.items())
+    except (OSError, AttributeError):  # musl has no mallopt
+        return False
+
+
+def memory_format(device: torch.device) -> torch.memory_format:
+    """channels_last on processors and NVIDIA GPUs, whose convolutions work in that order and copy any other to it on every call
+    (8 -> 16 maps at 512 x 512, gradient of the input: 44 ms instead of 94). On Apple's GPUs the plain order.
+    """
+    return torch.contiguous_format if device.type == "mps" else torch.channels_last
+
+
+def arithmetic(config: RunConfig, device: torch.device) -> torch.autocast:
+    """Around a forward pass: 16-bit (bfloat16) convolutions where `precision` says so.
+
+    Weights, Adam, the pictures, D's logits and the losses stay in 32 bits. auto: on NVIDIA GPUs that have bfloat16 in hardware;
+    processors mostly have not, and there it is slower. (Not measured on a GPU yet.)
+    """
+    able = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16" or (config.precision == "auto" and able))
+
+
+class ConvFromPicture2d(nn.Conv2d):
+    """nn.Conv2d(few, maps, 4, 2, 1, bias=False) for a picture of one to three channels, the same function of the same weights.
+
+    With one channel PyTorch cannot tell channels_last from the plain order, gives plain features, and every layer and
+    activation that mixes the two orders takes several times as long. The picture's 2 x 2 blocks become its channels
+    instead and the kernel a 3 x 3 one of stride 1 (1 -> 8 maps, 1024 x 1024: forward 38 -> 30 ms, gradient of the weights
+    172 -> 20, of the picture 153 -> 53; leaky ReLU behind it, backward, 76 -> 10).
+    """
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(b, few, 2n, 2n) -> (b, maps, n, n)"""
+        return F.conv2d(to_blocks(picture), _kernel_of_blocks(self.weight), padding=1)
+
+
+class ConvTransposeToPicture2d(nn.ConvTranspose2d):
+    """nn.ConvTranspose2d(maps, few, 4, 2, 1, bias=False) to a picture of one to three channels, the same function of the same weights.
+
+    Forward as a 3 x 3 convolution to the picture's 2 x 2 blocks (8 maps -> 1, to 1024 x 1024: 144 -> 54 ms); backward as it is,
+    for that is fast (24 ms, and 70 by way of the blocks).
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(b, maps, n, n) -> (b, few, 2n, 2n), float32 also under autocast: Tanh's ends need the bits."""
+        return _ToPicture.apply(features, self.weight)
+
+
+class _ToPicture(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        return from_blocks(F.conv2d(features, _kernel_of_blocks(weight.to(features.dtype), transposed=True), padding=1).float())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        features, weight = ctx.saved_tensors
+        gradient = gradient.to(features.dtype).contiguous(memory_format=memory_format(gradient.device))
+        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
+        of_features, of_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, features, weight.to(features.dtype), None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1, wanted
+        )
+        return of_features, of_weight if of_weight is None else of_weight.to(weight.dtype)
+
+
+def _kernel_of_blocks(weight: Tensor, transposed: bool = False) -> Tensor:
+    """4 x 4, stride 2, padding 1 -> 3 x 3 over 2 x 2 blocks, stride 1, padding 1; 20 of 36 numbers are zeros."""
+    blocks = F.pad(weight, (1, 1, 1, 1)).unflatten(3, (3, 2)).unflatten(2, (3, 2))  # (a, b, by, dy, bx, dx)
+    if transposed:  # weight is (maps, few, 4, 4), and a transposed convolution runs over the kernel backwards
+        return blocks.flip(2, 4).permute(1, 3, 5, 0, 2, 4).flatten(0, 2)
+    return blocks.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+
+
+class _Fixed(torch.autograd.Function):
+    """A linear map without weights, `there`, and its transpose, `back`: each is the other's gradient, to any order."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, there: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.maps = back, there
+        return there(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Fixed.apply(gradient, *ctx.maps), None, None
+
+
+def to_blocks(picture: Tensor) -> Tensor:
+    """(b, c, 2n, 2n) -> (b, 4c, n, n) in channels_last: F.pixel_unshuffle (2.7 times as fast on a processor, 19 -> 7 ms at 1024)."""
+    return _Fixed.apply(picture, _unshuffle, _shuffle)
+
+
+def from_blocks(blocks: Tensor) -> Tensor:
+    """(b, 4c, n, n) -> (b, c, 2n, 2n): F.pixel_shuffle (41 -> 8 ms to 1024)."""
+    return _Fixed.apply(blocks, _shuffle, _unshuffle)
+
+
+def halve(picture: Tensor) -> Tensor:
+    """(b, c, 2r, 2r) -> (b, c, r, r): the mean of 2 x 2 pixels, a strided convolution with a fixed kernel (36 -> 6 ms at 1024)."""
+    return _Fixed.apply(picture, _mean_of_blocks, _spread)
+
+
+def enlarge(picture: Tensor) -> Tensor:
+    """(b, c, r, r) -> (b, c, 2r, 2r): a transposed convolution with a fixed bilinear kernel, edges repeated.
+
+    PyTorch's own bilinear enlargement is fast forward and slow backward (132 ms to 1024; 22 here).
+    """
+    return _Fixed.apply(picture, _bilinear, _bilinear_transposed)
+
+
+def _unshuffle(picture: Tensor) -> Tensor:
+    if picture.device.type != "cpu" or picture.dtype != torch.float32:
+        return F.pixel_unshuffle(picture, 2).contiguous(memory_format=memory_format(picture.device))
+    # two neighbours as one complex number: half as many, twice as large pieces to move
+    pairs = torch.view_as_complex(picture.contiguous().unflatten(3, (-1, 2)).unflatten(2, (-1, 2)))  # (b, c, n, dy, n)
+    blocks = torch.view_as_real(pairs.permute(0, 2, 4, 1, 3).contiguous())  # (b, n, n, c, dy, dx)
+    return blocks.flatten(3).permute(0, 3, 1, 2)
+
+
+def _shuffle(blocks: Tensor) -> Tensor:
+    if blocks.device.type != "cpu" or blocks.dtype != torch.float32:
+        return F.pixel_shuffle(blocks, 2)
+    pairs = torch.view_as_complex(blocks.permute(0, 2, 3, 1).contiguous().unflatten(3, (-1, 2, 2)))  # (b, n, n, c, dy)
+    return torch.view_as_real(pairs.permute(0, 3, 1, 4, 2).contiguous()).flatten(4).flatten(2, 3)
+
+
+def _mean_of_blocks(picture: Tensor) -> Tensor:
+    rows = picture[..., ::2, :] + picture[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
+
+
+def _spread(picture: Tensor) -> Tensor:
+    return F.interpolate(picture * 0.25, scale_factor=2, mode="nearest")
+
+
+def _bilinear(picture: Tensor) -> Tensor:
+    return F.interpolate(picture, scale_factor=2, mode="bilinear")
+
+
+def _bilinear_transposed(picture: Tensor) -> Tensor:
+    for along in (2, 3):
+        even, odd = picture.unflatten(along, (-1, 2)).unbind(along + 1)
+        last = even.shape[along] - 1
+        picture = (even + odd).mul_(0.75)
+        # each pixel also gave a quarter to the further pixel on either side, and at an edge to the nearer one once more
+        picture.narrow(along, 0, last).add_(even.narrow(along, 1, last), alpha=0.25)
+        picture.narrow(along, last, 1).add_(odd.narrow(along, last, 1), alpha=0.25)
+        picture.narrow(along, 1, last).add_(odd.narrow(along, 0, last), alpha=0.25)
+        picture.narrow(along, 0, 1).add_(even.narrow(along, 0, 1), alpha=0.25)
+    return picture

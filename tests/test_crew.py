@@ -1,0 +1,112 @@
+"""Several processes: the same gradients, the same run, one that writes."""
+
+import json
+import os
+import subprocess
+import sys
+import textwrap
+
+import pytest
+import torch
+
+from idcgan import InputError, preset
+from idcgan.crew import Crew
+
+# One step of two players on the same eight films, alone and as one of two: weights, statistics and gradients as they come out.
+STEP = """
+    import sys, torch
+    from idcgan.config import preset
+    from idcgan.crew import Crew
+    from idcgan.moves import step
+    from idcgan.state import start
+
+    config = preset("tiny", batch_size=8, micro_batch=int(sys.argv[2]), sync_batch_norm=sys.argv[3] == "yes",
+                    augment=() if sys.argv[2] != "0" or sys.argv[3] == "no" else ("brightness", "contrast", "translation"))
+    crew = Crew.join()
+    state = start(config, torch.device("cpu"), 1)
+    state.recompute(int(sys.argv[4]))
+    state.wrapped = crew.wrap(state.generator, config), crew.wrap(state.discriminator, config)
+    films = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(3)) * 2 - 1
+    # an optimiser that does not move: the gradients of a step as they are
+    state.optimizer_g.step = state.optimizer_d.step = lambda: None
+    said = step(state, config, crew.mine(films), crew)
+    gradients = {f"{who} {k}": p.grad for who in ("generator", "discriminator") for k, p in getattr(state, who).named_parameters()}
+    buffers = {f"{who} {k}": b for who in ("generator", "discriminator") for k, b in getattr(state, who).named_buffers()}
+    losses = {k: crew.mean(said[k]) for k in ("loss_d", "loss_g", "d_real", "d_fake")}
+    if crew.leads:
+        torch.save({"gradients": gradients, "buffers": buffers, "losses": losses, "rng": state.rng.get_state()}, sys.argv[1])
+    crew.leave()
+"""
+
+
+def launch(processes: int, *command: str, timeout: int = 170) -> subprocess.CompletedProcess:
+    """Under torchrun, as a user would; one thread each."""
+    start = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", "--master-port=0", "--rdzv-backend=c10d",
+             "--rdzv-endpoint=localhost:0"] if processes > 1 else [sys.executable]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run([*start, *command], capture_output=True, text=True, timeout=timeout, env=environment)
+
+
+def one_step(tmp_path, processes, micro=0, sync="yes", recompute=0):
+    script, out = tmp_path / "step.py", tmp_path / f"{processes}-{micro}-{sync}-{recompute}.pt"
+    script.write_text(textwrap.dedent(STEP))
+    done = launch(processes, str(script), str(out), str(micro), sync, str(recompute))
+    assert done.returncode == 0, done.stderr[-3000:]
+    return torch.load(out, weights_only=True)
+
+
+def apart(a: dict, b: dict) -> float:
+    """The largest difference between two sets of tensors, over the largest number in the tensor."""
+    assert a.keys() == b.keys()
+    return max(float((a[k].double() - b[k].double()).abs().max() / b[k].double().abs().max().clamp(min=1e-6)) for k in a)
+
+
+@pytest.mark.parametrize("recompute", [0, 1])
+def test_two_processes_have_the_gradients_of_one(tmp_path, recompute):
+    """On the same films, with batch norm synchronised (what it is without, the next test sees)."""
+    one, two = one_step(tmp_path, 1, recompute=recompute), one_step(tmp_path, 2, recompute=recompute)
+    assert apart(two["gradients"], one["gradients"]) < 1e-5
+    assert apart(two["buffers"], one["buffers"]) < 1e-5
+    assert apart(two["losses"], one["losses"]) < 1e-5
+    assert torch.equal(two["rng"], one["rng"])
+
+
+def test_batch_norm_of_their_own_is_that_of_micro_batches(tmp_path):
+    """Parts of four films in two processes, or one after the other in one: the same gradients, and others than those of all eight."""
+    parts, two = one_step(tmp_path, 1, micro=4, sync="no"), one_step(tmp_path, 2, sync="no")
+    whole = one_step(tmp_path, 1, micro=8, sync="no")
+    assert apart(two["gradients"], parts["gradients"]) < 1e-5
+    assert apart(two["losses"], parts["losses"]) < 1e-5
+    assert apart(whole["gradients"], parts["gradients"]) > 1e-2
+
+
+def test_a_run_of_two_processes_is_the_run_of_one(tmp_path, pyramid_path):
+    """The same files, the same losses up to rounding; and either can be sampled from and resumed."""
+    for processes in (1, 2):
+        done = launch(processes, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / f"run{processes}"), "--preset", "tiny",
+                      "--device", "cpu", "--quiet")  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+    names = [sorted(p.relative_to(tmp_path / f"run{n}").as_posix() for p in (tmp_path / f"run{n}").rglob("*")) for n in (1, 2)]
+    assert names[0] == names[1]
+    rows = [[line.split(",") for line in (tmp_path / f"run{n}" / "history.csv").read_text().splitlines()] for n in (1, 2)]
+    assert len(rows[0]) == len(rows[1])
+    loss = rows[0][0].index("loss_d")
+    first = [(float(a[loss]), float(b[loss])) for a, b in zip(rows[0][1:6], rows[1][1:6], strict=True)]
+    assert all(a == pytest.approx(b, rel=2e-3) for a, b in first), first
+    runs = [json.loads((tmp_path / f"run{n}" / "run.json").read_text()) for n in (1, 2)]
+    assert [run["processes"] for run in runs] == [1, 2]
+    assert [run["status"] for run in runs] == ["finished"] * 2
+    assert "2 processes" in launch(2, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / "again"), "--preset", "tiny",
+                                   "--epochs", "2").stderr  # fmt: skip
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, pyramid_path):
+    with pytest.raises(InputError, match="batch_size is 4 for 3 processes; give a number that they can share evenly"):
+        Crew(0, 3).check(preset("tiny"))
+    with pytest.raises(InputError, match="each needs 2 films or more"):
+        Crew(0, 4).check(preset("tiny", sync_batch_norm=False))
+    Crew(0, 4).check(preset("tiny"))
+    done = launch(3, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / "run"), "--preset", "tiny", "--quiet")
+    assert done.returncode != 0
+    assert "idcgan: batch_size is 4 for 3 processes" in done.stderr
+    assert not (tmp_path / "run").exists()
