@@ -7,8 +7,12 @@ default: this project's network, feature maps capped at 128, growth preserved. s
 `--memory-limit 4` leaves it. sgemm: the processor's own rate in a product of two 2048 x 2048 matrices, and of copying memory.
 """
 
+import argparse
+import json
+import sys
+import time
 
-from side_by_side import serve
+from side_by_side import keep, ratio, rounds, serve
 
 BATCH, MAPS, CAP, LIMIT = 8, 8, 128, 4e9
 WAYS = ("plain", "tuned", "default", "small", "sgemm")
@@ -29,8 +33,6 @@ def worker(spec: dict) -> None:
 
 def machine_rates():
     """Times a product and a copy: {"gflops": 1e9 operations a second, "bandwidth": 1e9 bytes a second}, the best of three."""
-    import time
-
     import torch
 
     a, b, big = torch.rand(2048, 2048), torch.rand(2048, 2048), torch.rand(32 * 2**20)
@@ -116,7 +118,7 @@ def row_of(resolution: int, seconds: float) -> dict:
 
 def table(result: dict) -> str:
     """Markdown."""
-    lines = ["| resolution | plain DCGAN | same layers, tuned | default, capped at 128 | its share of the sgemm rate |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| resolution | plain DCGAN | same layers, tuned | default, capped at 128 | its share of sgemm |", "| --- | --- | --- | --- | --- |"]
     for resolution, row in result.items():
         cells = [f"{row[way]['seconds']:.3g} s, {row[way]['memory'] / 1e9:.1f} GB" for way in ("plain", "tuned", "default")]
         cells[1:] = [f"**{row[way]['speedup']:.1f} x** ({cell})" for way, cell in zip(("tuned", "default"), cells[1:], strict=True)]

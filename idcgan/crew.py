@@ -75,7 +75,7 @@ class Crew:
         if self.size == 1:
             return network
         if config.sync_batch_norm:
-            for norm in [m for m in network.modules() if type(m) is nn.BatchNorm2d]:
+            for norm in [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]:
                 norm.__class__ = SyncBatchNorm2d  # the same weights and statistics, so that a checkpoint does not know
         devices = [next(network.parameters()).device.index] if next(network.parameters()).device.type == "cuda" else None
         # buffers are not sent round: a broadcast between two forward passes would change what backward needs

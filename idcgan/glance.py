@@ -14,13 +14,13 @@ from .pool import cumulative_distributions, distance_by_scale
 MOST = 24  # films of a kind: a glance at 2048 x 2048 then takes some ten seconds of a level's minutes
 
 
-def glance(made: np.ndarray, real: np.ndarray, seed: int) -> dict[str, float]:
+def glance(made: np.ndarray, real: np.ndarray, seed: int, most: int = MOST) -> dict[str, float]:
     """Films (n, r, r), (m, r, r) uint8 -> swd, swd_floor (real against real), variety (1: as varied as the real films).
 
-    Both distances are between as many films, at most MOST: made against one half of the real ones, the other half against it.
+    Both distances are between as many films, at most `most`: made against one half of the real ones, the other half against it.
     {} where there are fewer than two made or four real films.
     """
-    count = min(MOST, len(made), len(real) // 2)
+    count = min(most, len(made), len(real) // 2)
     if count < 2:
         return {}
     rng = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
-from .tuning import ConvFromPicture2d, ConvTransposeToPicture2d, enlarge, halve
+from .tuning import ConvFromPicture2d, ConvTransposeToPicture2d, batch_norm, enlarge, halve
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
@@ -70,11 +70,11 @@ class Generator(nn.Module):
         self.alpha = 1.0  # weight of the newest head while `transition = fade` blends it in (Karras et al. 2018)
         self.recompute = 0  # how many of the highest blocks backward computes again instead of keeping them in memory
         first = nn.ConvTranspose2d(latent_dim, maps[4], 4, 1, 0, bias=False)  # (b, latent, 1, 1) -> (b, maps[4], 4, 4)
-        self.blocks = nn.ModuleDict({"4": nn.Sequential(first, nn.BatchNorm2d(maps[4]), nn.ReLU(inplace=True))})
+        self.blocks = nn.ModuleDict({"4": nn.Sequential(first, batch_norm(maps[4]), nn.ReLU(inplace=True))})
         resolution = 8
         while resolution < levels[-1]:
             maps_in, maps_out = maps[resolution // 2], maps[resolution]
-            self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur), nn.BatchNorm2d(maps_out), nn.ReLU(inplace=True))
+            self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur), batch_norm(maps_out), nn.ReLU(inplace=True))
             resolution *= 2
         self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur=False, picture=True) for r in (levels if skip else levels[-1:])})
         self.tanh = nn.Tanh()
@@ -116,7 +116,7 @@ class Discriminator(nn.Module):
         resolution = levels[-1] // 2
         while resolution >= 8:
             maps_in, maps_out = maps[resolution], maps[resolution // 2]
-            self.blocks[str(resolution)] = nn.Sequential(nn.Conv2d(maps_in, maps_out, 4, 2, 1, bias=False), nn.BatchNorm2d(maps_out))
+            self.blocks[str(resolution)] = nn.Sequential(nn.Conv2d(maps_in, maps_out, 4, 2, 1, bias=False), batch_norm(maps_out))
             resolution //= 2
         self.activate = nn.LeakyReLU(SLOPE, inplace=True)
         self.last = nn.Conv2d(maps[4], 1, 4, 1, 0, bias=False)  # (b, maps[4], 4, 4) -> (b, 1, 1, 1)

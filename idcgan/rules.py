@@ -111,10 +111,10 @@ def _activated(flow: _Flow, node: fx.Node, wanted: str, rule: int) -> Check:
 
 
 class _Layers(fx.Tracer):
-    """Takes layers of torch.nn whole, convolutions also where they are computed in another way (`tuning.py`); looks into everything else."""
+    """Takes layers of torch.nn whole, also where they are computed in another way (`tuning.py`); looks into everything else."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):
             return True
         return module.__module__.startswith("torch.nn") and not isinstance(module, nn.Sequential | nn.ModuleList | nn.ModuleDict)
 

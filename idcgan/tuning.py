@@ -121,6 +121,94 @@ class _ToPicture(torch.autograd.Function):
         return of_features, of_weight if of_weight is None else of_weight.to(weight.dtype)
 
 
+class BatchNormNarrow2d(nn.BatchNorm2d):
+    """nn.BatchNorm2d for less than 16 maps, the same function of the same weights.
+
+    PyTorch goes through channels_last memory in runs of one pixel's maps; with 4 or 8 of them most of the time is spent between
+    runs. Here the memory is taken as rows of 128 numbers, a megabyte at a time, which stays in the cache from one pass to the
+    next (4 maps at 512 x 512: forward 90 -> 15 ms, backward 110 -> 18; 8 maps: 64 -> 30, 44 -> 35).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, maps, h, w)"""
+        fits = x.device.type == "cpu" and x.dtype == torch.float32 and 128 % x.shape[1] == 0 and x.numel() % 128 == 0
+        if not (self.training and fits and x.numel() >= 4 * ROWS * 128 and x.is_contiguous(memory_format=torch.channels_last)):
+            return super().forward(x)
+        out, mean, variance = _Narrow.apply(x, self.weight, self.bias, self.eps)
+        count = x.numel() // x.shape[1]
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, weight)
+            self.running_var.lerp_(variance * (count / (count - 1)), weight)
+        return out
+
+
+def batch_norm(maps: int) -> nn.BatchNorm2d:
+    """Batch norm, the way that is fast for so many maps."""
+    return BatchNormNarrow2d(maps) if maps < 16 else nn.BatchNorm2d(maps)
+
+
+ROWS = 2048  # of 128 numbers: a megabyte
+
+
+class _Narrow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        maps, count = x.shape[1], x.numel() // x.shape[1]
+        mean = _fold(_rows(x).sum(0), maps) / count
+        middle = mean.repeat(128 // maps)
+        variance = _fold(sum((part - middle).square_().sum(0) for part in _rows(x).split(ROWS)), maps) / count
+        inverse = (variance + eps).rsqrt()
+        out = torch.empty_like(x)
+        _affine(x, weight * inverse, bias - mean * weight * inverse, out)
+        ctx.save_for_backward(x, weight, bias, mean, inverse)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return out, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, bias, mean, inverse = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is to be differentiated again: by the plain way, which can be
+            out = F.batch_norm(x, None, None, weight, bias, training=True, eps=ctx.eps)
+            return *torch.autograd.grad(out, (x, weight, bias), gradient, create_graph=True), None
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        maps, count = x.shape[1], x.numel() // x.shape[1]
+        middle = mean.repeat(128 // maps)
+        pairs = list(zip(_rows(x).split(ROWS), _rows(gradient).split(ROWS), strict=True))
+        of_bias = _fold(_rows(gradient).sum(0), maps)
+        of_weight = _fold(sum((part - middle).mul_(back).sum(0) for part, back in pairs), maps) * inverse
+        # weight * inverse * (gradient - its mean - normalised x * its mean product), as a * gradient + b * x + c
+        a = weight * inverse
+        b = -a * inverse * of_weight / count
+        c = -a * of_bias / count - b * mean
+        out = torch.empty_like(x)
+        _affine(x, b, c, out, gradient, a)
+        return out, of_weight, of_bias, None
+
+
+def _affine(x: Tensor, scale: Tensor, shift: Tensor, out: Tensor, other: Tensor | None = None, weight: Tensor | None = None) -> None:
+    """out = scale * x + shift, and + weight * other, map by map."""
+    times = 128 // x.shape[1]
+    scale, shift = scale.repeat(times), shift.repeat(times)
+    others = [None] * len(_rows(x)) if other is None else _rows(other).split(ROWS)
+    for part, to, more in zip(_rows(x).split(ROWS), _rows(out).split(ROWS), others, strict=False):
+        torch.addcmul(shift, part, scale, out=to)
+        if more is not None:
+            to.addcmul_(more, weight.repeat(times))
+
+
+def _rows(x: Tensor) -> Tensor:
+    """The memory of a channels_last tensor as (n, 128): in every row the maps of some pixels, one pixel after the other."""
+    return x.permute(0, 2, 3, 1).reshape(-1, 128)
+
+
+def _fold(row: Tensor, maps: int) -> Tensor:
+    """(128,) -> (maps,): the sums over a row's pixels."""
+    return row.view(-1, maps).sum(0)
+
+
 def _kernel_of_blocks(weight: Tensor, transposed: bool = False) -> Tensor:
     """4 x 4, stride 2, padding 1 -> 3 x 3 over 2 x 2 blocks, stride 1, padding 1; 20 of 36 numbers are zeros."""
     blocks = F.pad(weight, (1, 1, 1, 1)).unflatten(3, (3, 2)).unflatten(2, (3, 2))  # (a, b, by, dy, bx, dx)

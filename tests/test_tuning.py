@@ -47,6 +47,29 @@ def test_a_transposed_convolution_to_a_picture_is_the_plain_one(channels):
         near(a, b, 1e-5)
 
 
+@pytest.mark.parametrize("maps", [2, 4, 8])
+def test_narrow_batch_norm_is_the_plain_one(maps, monkeypatch):
+    """In training, by both kinds of momentum, and evaluated; gradients, running statistics, and a gradient of the gradient."""
+    monkeypatch.setattr(tuning, "ROWS", 3)  # several parts, the last one short
+    for momentum in (0.1, None):
+        fast, plain = tuning.BatchNormNarrow2d(maps, momentum=momentum), nn.BatchNorm2d(maps, momentum=momentum)
+        nn.init.normal_(fast.weight)
+        nn.init.normal_(fast.bias)
+        plain.load_state_dict(fast.state_dict())
+        x = (3 + 2 * torch.randn(2, maps, 32, 40)).contiguous(memory_format=torch.channels_last).requires_grad_()
+        for _ in range(2):
+            out, expected = fast(x), plain(x)
+            near(out, expected, 5e-6)
+        assert "Narrow" in str(out.grad_fn)
+        for a, b in zip(grad(out, [x, *fast.parameters()]), grad(expected, [x, *plain.parameters()]), strict=True):
+            near(a, b, 1e-5)
+        twice = [torch.autograd.grad(torch.autograd.grad(n(x).pow(3).sum(), x, create_graph=True)[0].square().sum(), x)[0] for n in (fast, plain)]
+        near(*twice, 1e-4)
+        for name, buffer in plain.named_buffers():
+            near(dict(fast.named_buffers())[name].float(), buffer.float(), 5e-6)
+        near(fast.eval()(x), plain.eval()(x))
+
+
 @pytest.mark.parametrize(
     ("fast", "plain", "shape"),
     [
