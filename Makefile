@@ -1,7 +1,7 @@
 # make run    sets up .venv and trains on the embedded phantom films through notebook 04 (under five minutes after setup)
 # make run FILMS=folder CLASS=abnormal PRESET=recommended MINUTES=20   the same on your films (or EPOCHS=20)
 # make lab    opens the notebooks          make test   sets up and passes the tests
-# make bench  measures                     make clean  removes the environment and caches, never your runs
+# make bench  measures (QUICK=1: 5 minutes) make clean  removes the environment and caches, never your runs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -29,8 +29,10 @@ test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 	IDCGAN_TINY=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider notebooks
 
+# FILMS and HELD_OUT, both folders, for growing.py on films of yours
 bench: setup
-	$(BIN)/python benchmarks/step.py $(if $(QUICK),--quick)
+	for part in step where_time_goes data sampling scaling; do $(BIN)/python benchmarks/$$part.py $(if $(QUICK),--quick) || exit 1; done
+	$(BIN)/python benchmarks/growing.py $(if $(QUICK),--quick) $(if $(HELD_OUT),--films "$(FILMS)" --held-out "$(HELD_OUT)")
 
 setup: $(VENV)/ready
 

@@ -83,7 +83,7 @@ def main() -> None:
     options.resolution = options.resolution or (128 if options.quick else 512)
     minutes = options.minutes or (0.5 if options.quick else 12.0)
     real = held_out(options)
-    plan = [("scratch", minutes), ("growing", minutes / 3)] if options.quick else [("scratch", minutes), ("growing", minutes / 6), ("growing", minutes / 3)]
+    plan = [("scratch", minutes), *[("growing", minutes / part) for part in ((3,) if options.quick else (6, 3))]]
     runs = [{"way": way, **run(options, way, length, real)} for way, length in plan]
     what = f"{len(find_films(options.films, options.label_class))} real {options.label_class} films" if options.films else "138 phantom films"
     result = {"resolution": options.resolution, "films": what, "seed": options.seed, "runs": runs}

@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from idcgan.batches import MixedBatches, upsample
+from idcgan.batches import MixedBatches, ResidentBatches, upsample
 from idcgan.errors import InputError
+from idcgan.loader import Loader, lies_there
 from idcgan.pyramid import Pyramid
 
 
@@ -148,3 +150,44 @@ def test_wrong_settings_are_named(pyramid, arguments, said):
 def test_share_outside_its_range(pyramid, share):
     with pytest.raises(InputError, match="share is"):
         MixedBatches(pyramid, 32, 8, 16).batch(0, share)
+
+
+@pytest.mark.parametrize("transition", ["replace", "fade", "jump"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_films_that_lie_on_the_device_make_the_same_batches(pyramid, transition, share):
+    """On a GPU whole levels lie on the device; here the device is the processor."""
+    batches = MixedBatches(pyramid, 32, 4, 16, transition, seed=5)
+    resident = ResidentBatches(batches, torch.device("cpu"))
+    assert ResidentBatches.size(batches) == len(pyramid) * (32 * 32 + (0 if transition == "jump" else 16 * 16))
+    for step in (0, 3):
+        films, said = batches.batch(step, share)
+        tensor, also_said = resident.batch(step, share)
+        assert also_said == said
+        assert tensor.shape == films.shape
+        assert np.abs(tensor.numpy() - films).max() < 1e-6
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_parts_of_a_batch_are_the_batch(pyramid, share):
+    """What two processes prepare is what one would."""
+    whole, said = MixedBatches(pyramid, 32, 4, 16, seed=1).batch(2, share)
+    parts = [MixedBatches(pyramid, 32, 4, 16, seed=1, part=(i, 2)).batch(2, share) for i in (0, 1)]
+    assert np.array_equal(np.concatenate([films for films, _ in parts]), whole)
+    assert {part_said for _, part_said in parts} == {said}
+
+
+def test_a_loader_takes_films_from_the_device_where_they_fit_there(pyramid, monkeypatch):
+    cpu, batches = torch.device("cpu"), MixedBatches(pyramid, 32, 4, 16, seed=2)
+    assert not lies_there(batches, cpu)  # the page cache holds them already
+    monkeypatch.setattr("idcgan.loader.memory_free", lambda device: 4 * ResidentBatches.size(batches) + 4)
+    assert lies_there(batches, torch.device("mps"))
+    monkeypatch.setattr("idcgan.loader.memory_free", lambda device: 4 * ResidentBatches.size(batches))
+    assert not lies_there(batches, torch.device("mps"))
+    with Loader(batches, lambda at: at / 8, 3, 2, cpu) as threads:
+        from_threads = [next(threads) for _ in range(4)]
+    monkeypatch.setattr("idcgan.loader.lies_there", lambda *_: True)
+    with Loader(batches, lambda at: at / 8, 3, 2, cpu) as resident:
+        from_device = [next(resident) for _ in range(4)]
+    for (a, said), (b, also) in zip(from_threads, from_device, strict=True):
+        assert said == also
+        assert (a - b).abs().max() < 1e-6
