@@ -7,6 +7,8 @@ that opens, resizes and saves each level of each film. Waiting: steps of the `re
 in the middle of a transition, where half of the films are up-sampled; and the same steps on a batch that is there already.
 """
 
+import idcgan  # noqa: F401, I001 (before torch, see step.py)
+
 import argparse
 import statistics
 import tempfile

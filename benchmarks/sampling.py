@@ -14,11 +14,10 @@ from side_by_side import keep, ratio, rounds, serve
 
 def worker(spec: dict) -> None:
     """One way, ready to be asked for some films."""
-    import torch
-
     count = spec["count"]
     if spec["way"] == "plain":
         import plain
+        import torch
 
         generator = plain.networks(spec["resolution"], 8)[0].eval()
 
@@ -27,6 +26,9 @@ def worker(spec: dict) -> None:
                 for _ in range(count):
                     ((generator(torch.randn(1, 100, 1, 1)).clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
     else:
+        import idcgan  # noqa: F401, I001 (before torch, see step.py)
+        import torch
+
         from idcgan import preset, tuning
         from idcgan.networks import build
         from idcgan.sampling import Source, picture

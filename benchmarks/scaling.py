@@ -19,6 +19,7 @@ from side_by_side import keep
 
 def worker(spec: dict) -> None:
     """In each process: steps on its part of the films; the leader prints the median."""
+    import idcgan  # noqa: F401, I001 (before torch, see step.py)
     import torch
 
     from idcgan import preset, tuning

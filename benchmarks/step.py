@@ -63,6 +63,7 @@ def config_of(way: str, resolution: int):
 
 def ours(way: str, resolution: int):
     """One step of this project on random films."""
+    import idcgan  # noqa: F401, I001 (before torch: it says how OpenMP's threads wait, and only then is it heard)
     import torch
 
     from idcgan.memory import plan_memory
@@ -105,7 +106,7 @@ def operations(way: str, resolution: int) -> float:
 def row_of(resolution: int, seconds: float) -> dict:
     """All ways at one resolution, side by side."""
     ways = [way for way in WAYS if way != "small" or resolution >= 2048]  # below, everything fits into 4 GB anyway
-    row = rounds(__file__, {way: {"way": way, "resolution": resolution} for way in ways}, 3, seconds, warm=2)
+    row = rounds(__file__, {way: {"way": way, "resolution": resolution} for way in ways}, 3, seconds, warm=2 if resolution < 2048 else 1)
     for way in ways:
         if way != "sgemm":
             row[way]["speedup"] = round(ratio(row["plain"], row[way]), 2)

@@ -27,6 +27,7 @@ def kind_of(name: str) -> str:
 
 def profile(resolution: int) -> dict:
     """Seconds per kind in one step, and what the machine could do."""
+    once = ours("default", resolution)
     from torch.utils._python_dispatch import TorchDispatchMode
 
     seconds: Counter[str] = Counter()
@@ -38,7 +39,6 @@ def profile(resolution: int) -> dict:
             seconds[kind_of(str(function))] += time.perf_counter() - began
             return out
 
-    once = ours("default", resolution)
     for _ in range(3):
         once()
     rates = machine_rates()

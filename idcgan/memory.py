@@ -1,8 +1,8 @@
 """How much memory a step takes, and ways to take less: counted before anything is computed, so that a run fits or is refused.
 
-Every way has the same mathematics and gives the same numbers. In which time and memory they differ was measured at 2048 x 2048
-(batch 8, feature maps 8 to 128, two cores of an AMD EPYC): keep everything 13.1 s a step and 5.1 GB; compute the highest
-block again 14.0 s, 4.3 GB; hand memory back 15.7 s, 3.0 GB; both 18.5 s, 2.4 GB.
+Every way has the same mathematics and gives the same numbers. At 2048 x 2048 (batch 8, feature maps 8 to 128, two cores of an AMD
+EPYC) keeping everything took 11.2 s a step and 4.9 GB, computing the highest block again 12.4 s and 4.1 to 4.6 GB, handing memory
+back 12.2 s and 3.2 GB, and both still less memory.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from .errors import InputError
 from .networks import build
 from .state import State
 
-# glibc holds on to blocks that nothing fits into any more: at most this many times what is in use (measured: 1.6 to 1.85)
-KEPT = 1.85
+# glibc holds on to blocks that nothing fits into any more: at most this many times what is in use (measured: 1.6 to 1.9;
+# 1.08 where large blocks are handed back)
+KEPT, HANDED_BACK = 1.9, 1.1
 INTERPRETER = 400 * 2**20
 
 
@@ -86,10 +87,8 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.resolutions[level]] * 2, device="meta"))
     in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
     yield Way(0, True, int(KEPT * in_use[0]))
-    if len(in_use) > 1:
-        yield Way(1, True, int(KEPT * in_use[1]))
     for again, memory in enumerate(in_use):
-        yield Way(again, False, int(memory))
+        yield Way(again, False, int(HANDED_BACK * memory))
 
 
 def _floats(generator: nn.Module, of_g: dict[str, float], discriminator: nn.Module, of_d: dict[str, float], again: int) -> float:
