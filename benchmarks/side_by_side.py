@@ -79,6 +79,12 @@ def keep(name: str, result: Any, table: str) -> None:
     print(table)
 
 
+def known(name: str) -> Any:
+    """What results.json holds of a script; {} for nothing."""
+    path = Path(__file__).with_name("results.json")
+    return json.loads(path.read_text()).get(name, {}) if path.exists() else {}
+
+
 def surroundings() -> str:
     """The machine, the day and the code, in a sentence."""
     import torch

@@ -12,7 +12,7 @@ import json
 import sys
 import time
 
-from side_by_side import keep, ratio, rounds, serve
+from side_by_side import keep, known, ratio, rounds, serve
 
 BATCH, MAPS, CAP, LIMIT = 8, 8, 128, 4e9
 WAYS = ("plain", "tuned", "default", "small", "sgemm")
@@ -104,26 +104,43 @@ def operations(way: str, resolution: int) -> float:
 
 
 def row_of(resolution: int, seconds: float) -> dict:
-    """All ways at one resolution, side by side."""
-    ways = [way for way in WAYS if way != "small" or resolution >= 2048]  # below, everything fits into 4 GB anyway
-    row = rounds(__file__, {way: {"way": way, "resolution": resolution} for way in ways}, 3, seconds, warm=2 if resolution < 2048 else 1)
-    for way in ways:
+    """All ways at one resolution, side by side; the one that saves memory beside the default alone, for together they fill the machine."""
+    ways = [way for way in WAYS if way != "small"]
+    row = rounds(__file__, specs(ways, resolution), 3, seconds, warm=2 if resolution < 2048 else 1)
+    if resolution >= 2048:  # below, everything fits into 4 GB anyway
+        row |= in_little_memory(resolution, row)
+    for way in row:
         if way != "sgemm":
             row[way]["speedup"] = round(ratio(row["plain"], row[way]), 2)
         if way in ("tuned", "default", "small"):
             row[way]["sgemm_share"] = round(operations(way, resolution) / row[way]["seconds"] / 1e9 / row["sgemm"]["gflops"], 3)
-    if "small" in ways:
-        row["small"]["time_over_default"] = round(ratio(row["small"], row["default"]), 2)
     return row
+
+
+def specs(ways: list[str], resolution: int) -> dict[str, dict]:
+    """What each worker is told."""
+    return {way: {"way": way, "resolution": resolution} for way in ways}
+
+
+def in_little_memory(resolution: int, row: dict) -> dict:
+    """`small` beside the default; its seconds as those of the default in `row` times their ratio."""
+    pair = rounds(__file__, specs(["default", "small"], resolution), 5, 0.0, warm=2)
+    longer = ratio(pair["small"], pair["default"])
+    small = {**pair["small"], "time_over_default": round(longer, 2), "beside": pair["default"]["rounds"]}
+    return {"small": {**small, "seconds": row["default"]["seconds"] * longer, "rounds": [s * longer for s in row["default"]["rounds"]],
+                      "own_rounds": pair["small"]["rounds"]}}  # fmt: skip
 
 
 def table(result: dict) -> str:
     """Markdown."""
-    lines = ["| resolution | plain DCGAN | same layers, tuned | default, capped at 128 | its share of sgemm |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| resolution | plain DCGAN | same layers, tuned | default, capped at 128 | its share of sgemm, and what all of it would be |",
+             "| --- | --- | --- | --- | --- |"]  # fmt: skip
     for resolution, row in result.items():
         cells = [f"{row[way]['seconds']:.3g} s, {row[way]['memory'] / 1e9:.1f} GB" for way in ("plain", "tuned", "default")]
         cells[1:] = [f"**{row[way]['speedup']:.1f} x** ({cell})" for way, cell in zip(("tuned", "default"), cells[1:], strict=True)]
-        lines.append(f"| {resolution} | {' | '.join(cells)} | {row['default']['sgemm_share']:.0%} of {row['sgemm']['gflops']:.0f} GFLOP/s |")
+        share = row["default"]["sgemm_share"]
+        limit = f"{share:.0%} of {row['sgemm']['gflops']:.0f} GFLOP/s; {row['default']['speedup'] / share:.1f} x"
+        lines.append(f"| {resolution} | {' | '.join(cells)} | {limit} |")
         if "small" in row:
             small = row["small"]
             lines.append(f"| {resolution}, in 4 GB | | | {small['speedup']:.1f} x ({small['seconds']:.3g} s, {small['memory'] / 1e9:.1f} GB), "
@@ -135,14 +152,14 @@ def main() -> None:
     """Resolution by resolution."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="up to 512 only")
-    parser.add_argument("--resolutions", default="", help="such as 512,1024")
+    parser.add_argument("--resolutions", default="", help="such as 512,1024; the rows of other resolutions stay")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
         worker(json.loads(options.worker))
         return
     some = options.resolutions or ("64,256,512" if options.quick else "64,128,256,512,1024,2048")
-    result = {}
+    result = known("step") if options.resolutions else {}
     for resolution in map(int, some.split(",")):
         result[str(resolution)] = row_of(resolution, 5.0 if options.quick else 15.0)
         print(table({str(resolution): result[str(resolution)]}).splitlines()[2:], file=sys.stderr, flush=True)

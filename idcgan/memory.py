@@ -88,7 +88,8 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
     yield Way(0, True, int(KEPT * in_use[0]))
     for again, memory in enumerate(in_use):
-        yield Way(again, False, int(HANDED_BACK * memory))
+        if again == 0 or memory < min(in_use[:again]):
+            yield Way(again, False, int(HANDED_BACK * memory))
 
 
 def _floats(generator: nn.Module, of_g: dict[str, float], discriminator: nn.Module, of_d: dict[str, float], again: int) -> float:
