@@ -14,7 +14,7 @@ import time
 
 from side_by_side import keep, known, ratio, rounds, serve
 
-BATCH, MAPS, CAP, LIMIT = 8, 8, 128, 4e9
+BATCH, MAPS, CAP, LIMIT = 8, 8, 128, 4.0
 WAYS = ("plain", "tuned", "default", "small", "sgemm")
 
 
@@ -66,13 +66,13 @@ def ours(way: str, resolution: int):
     import idcgan  # noqa: F401, I001 (before torch: it says how OpenMP's threads wait, and only then is it heard)
     import torch
 
-    from idcgan.memory import plan_memory
+    from idcgan.memory import plan_memory, room
     from idcgan.moves import step
     from idcgan.state import start
 
     config = config_of(way, resolution)
     level = len(config.resolutions) - 1
-    plan = plan_memory(config, LIMIT if way == "small" else 1e15)[level]
+    plan = plan_memory(config, room(LIMIT, torch.device("cpu")) if way == "small" else 1e15)[level]
     plan.take_memory()
     state = start(config, torch.device("cpu"), level)
     plan.take(state)

@@ -7,6 +7,7 @@ back 12.2 s and 3.2 GB, and both still less memory.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -21,8 +22,8 @@ from .networks import build
 from .state import State
 
 # glibc holds on to blocks that nothing fits into any more: at most this many times what is in use (measured: 1.6 to 1.9;
-# 1.08 where large blocks are handed back)
-KEPT, HANDED_BACK = 1.9, 1.1
+# 2.2 with large pages; 1.08 where large blocks are handed back)
+KEPT, KEPT_IN_LARGE_PAGES, HANDED_BACK = 1.9, 2.3, 1.1
 INTERPRETER = 400 * 2**20
 
 
@@ -69,8 +70,18 @@ def plan_memory(config: RunConfig, limit: float, processes: int = 1) -> tuple[Wa
     return tuple(plan)
 
 
+def room(limit: float, device: torch.device) -> float:
+    """Bytes that training may use: `limit` GB, or what is free on the device where that is 0.
+
+    Where a limit is given, memory is likely to be handed back, and then large pages help.
+    """
+    if limit:
+        tuning.large_pages()
+    return limit * 1e9 or memory_free(device)
+
+
 def memory_free(device: torch.device) -> int:
-    """Bytes that training may use: what is free on the device."""
+    """Bytes that are free on the device."""
     return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else machine.memory_available()
 
 
@@ -86,7 +97,8 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     of_g = _outputs(generator, torch.empty(2, config.latent_dim, device="meta"))
     of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.resolutions[level]] * 2, device="meta"))
     in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
-    yield Way(0, True, int(KEPT * in_use[0]))
+    kept = KEPT_IN_LARGE_PAGES if "THP_MEM_ALLOC_ENABLE" in os.environ else KEPT
+    yield Way(0, True, int(kept * in_use[0]))
     for again, memory in enumerate(in_use):
         if again == 0 or memory < min(in_use[:again]):
             yield Way(again, False, int(HANDED_BACK * memory))

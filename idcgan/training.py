@@ -20,7 +20,7 @@ from .errors import InputError
 from .forecast import forecast, refuse_a_full_disk
 from .levels import OnLog, Session, run_levels
 from .loader import open_or_build
-from .memory import Way, memory_free, plan_memory
+from .memory import Way, plan_memory, room
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .schedule import Schedule
@@ -43,7 +43,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     RunFolder.refuse(out)
     crew.check(config)
     where = machine.choose_device(crew.device(device))
-    ways = plan_memory(config, memory_limit * 1e9 or memory_free(where), crew.size)
+    ways = plan_memory(config, room(memory_limit, where), crew.size)
     refuse_a_full_disk(config, Path(out))
     ways[0].take_memory()
     state = start_from(init, config, where) if init else start(config, where)
@@ -81,7 +81,7 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
     config = RunConfig.from_dict({**before, **(changes or {})})
     crew.check(config)
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
-    ways = plan_memory(config, memory_limit * 1e9 or memory_free(where), crew.size)
+    ways = plan_memory(config, room(memory_limit, where), crew.size)
     ways[0].take_memory()
     state = restore(folder, config, where)
     if folder.run["status"] == "finished":
@@ -132,7 +132,7 @@ def _follow(crew: Crew, device: str) -> RunFolder | None:
     folder = RunFolder.open(path)
     config = RunConfig.from_dict(folder.run["config"])
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
-    ways = plan_memory(config, folder.run["memory_limit"] * 1e9 or memory_free(where), crew.size)
+    ways = plan_memory(config, room(folder.run["memory_limit"], where), crew.size)
     ways[0].take_memory()
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
     schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"])
