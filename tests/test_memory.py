@@ -1,5 +1,7 @@
 """What a level takes is counted before it is trained, and the fastest way that fits is taken."""
 
+import dataclasses
+
 import pytest
 import torch
 
@@ -22,9 +24,9 @@ def test_less_room_is_met_by_slower_ways_and_none_by_a_refusal():
     assert order[0] == (False, 0)
     assert order == sorted(order)
     assert len(set(order)) >= 3
-    too_little = r"level 2048 with batch_size 8 needs about 2\.\d GB of memory and 1\.0 GB may be used; lower batch_size.*micro_batch"
+    too_little = r"level 2048 with batch_size 8 needs about 2\.\d GB of memory and 2\.0 GB may be used; lower batch_size.*micro_batch"
     with pytest.raises(InputError, match=too_little):
-        plan_memory(TOP, 1e9)
+        plan_memory(TOP, 2e9)
 
 
 def test_low_levels_keep_everything_where_only_the_top_is_short():
@@ -36,7 +38,7 @@ def test_low_levels_keep_everything_where_only_the_top_is_short():
 def test_micro_batches_and_processes_take_less():
     whole = plan_memory(TOP, 1e12)[-1].memory
     assert plan_memory(TOP, 1e12, processes=2)[-1].memory < 0.7 * whole
-    parts = preset("paper-normal-15", resolutions=(64, 2048), max_feature_maps=128, growth="preserve", micro_batch=2)
+    parts = dataclasses.replace(TOP, micro_batch=2)
     assert plan_memory(parts, 1e12)[-1].memory < 0.5 * whole
 
 
@@ -68,7 +70,8 @@ def test_the_count_of_a_small_step_is_near_what_is_used(tmp_path):
         assert done.returncode == 0, done.stderr
         kept, counted, used = json.loads(done.stdout)
         assert kept is keep
-        assert 0.5 < used / counted < 1.25, (keep, used, counted)
+        # what is kept is counted as at most 1.9 times what is in use, and may be no more than that
+        assert (0.9 / 1.9 if keep else 0.5) < used / counted < 1.25, (keep, used, counted)
 
 
 def test_a_memory_limit_is_said_kept_and_changes_nothing(pyramid_path, tmp_path, capsys, monkeypatch):
