@@ -21,10 +21,11 @@ from .errors import InputError
 from .networks import build
 from .state import State
 
-# glibc holds on to blocks that nothing fits into any more: at most this many times what is in use (measured: 1.6 to 1.9;
-# 2.2 with large pages; 1.08 where large blocks are handed back)
-KEPT, KEPT_IN_LARGE_PAGES, HANDED_BACK = 1.9, 2.3, 1.1
+# glibc holds on to blocks that nothing fits into any more: at most this many times what is in use (measured: 1.7 to 2.0;
+# 2.4 with large pages; 1.13 where large blocks are handed back)
+KEPT, KEPT_IN_LARGE_PAGES, HANDED_BACK = 2.0, 2.4, 1.15
 INTERPRETER = 400 * 2**20
+SMALL_BLOCKS = 100 * 2**20  # those below 32 MB are kept also where large ones are handed back
 
 
 @dataclass(frozen=True)
@@ -91,17 +92,17 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
         generator, discriminator = build(config, level, 0)
     weights = sum(p.numel() for net in (generator, discriminator) for p in net.parameters())
     average = sum(p.numel() for p in generator.parameters()) if config.ema else 0
-    held = 4 * (4 * weights + average) + INTERPRETER  # weights, gradients, two momenta
+    held = 4 * (4 * weights + average)  # weights, gradients, two momenta
     share = -(-config.batch_at(level) // processes)
     batch = min(share, config.micro_batch or share)
     of_g = _outputs(generator, torch.empty(2, config.latent_dim, device="meta"))
     of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.resolutions[level]] * 2, device="meta"))
     in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
     kept = KEPT_IN_LARGE_PAGES if "THP_MEM_ALLOC_ENABLE" in os.environ else KEPT
-    yield Way(0, True, int(kept * in_use[0]))
+    yield Way(0, True, int(kept * in_use[0]) + INTERPRETER)
     for again, memory in enumerate(in_use):
         if again == 0 or memory < min(in_use[:again]):
-            yield Way(again, False, int(HANDED_BACK * memory))
+            yield Way(again, False, int(HANDED_BACK * memory) + SMALL_BLOCKS + INTERPRETER)
 
 
 def _floats(generator: nn.Module, of_g: dict[str, float], discriminator: nn.Module, of_d: dict[str, float], again: int) -> float:

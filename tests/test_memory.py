@@ -56,7 +56,9 @@ def test_the_count_of_a_small_step_is_near_what_is_used(tmp_path):
         from idcgan.moves import step
         from idcgan.state import start
         config = preset("paper-normal-15", resolutions=(256, 512), feature_maps_g=16, feature_maps_d=16, growth="preserve", batch_size=8)
-        way = [w for limit in (1e12, 1.35e9) for w in plan_memory(config, limit)[-1:]][int(sys.argv[1])]
+        way = plan_memory(config, 1e12)[-1]
+        if int(sys.argv[1]):
+            way = plan_memory(config, way.memory - 1)[-1]
         way.take_memory()
         before = machine.memory_peak()
         state = start(config, torch.device("cpu"), 1)
@@ -70,8 +72,7 @@ def test_the_count_of_a_small_step_is_near_what_is_used(tmp_path):
         assert done.returncode == 0, done.stderr
         kept, counted, used = json.loads(done.stdout)
         assert kept is keep
-        # what is kept is counted as at most 1.9 times what is in use, and may be no more than that
-        assert (0.9 / 1.9 if keep else 0.5) < used / counted < 1.25, (keep, used, counted)
+        assert 0.5 < used / counted < 1.25, (keep, used, counted)
 
 
 def test_a_memory_limit_is_said_kept_and_changes_nothing(pyramid_path, tmp_path, capsys, monkeypatch):
