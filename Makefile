@@ -1,7 +1,7 @@
 # make run    sets up .venv and trains on the embedded phantom films through notebook 04 (under five minutes after setup)
 # make run FILMS=folder CLASS=abnormal PRESET=recommended MINUTES=20   the same on your films (or EPOCHS=20)
 # make lab    opens the notebooks          make test   sets up and passes the tests
-# make bench  measures (QUICK=1: 5 minutes) make clean  removes the environment and caches, never your runs
+# make bench  measures                     make clean  removes the environment and caches, never your runs
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

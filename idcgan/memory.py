@@ -1,14 +1,12 @@
 """How much memory a step takes, and ways to take less: counted before anything is computed, so that a run fits or is refused.
 
-Every way has the same mathematics and gives the same numbers. At 2048 x 2048 (batch 8, feature maps 8 to 128, two cores of an AMD
-EPYC) keeping everything took 11.2 s a step and 4.9 GB, computing the highest block again 12.4 s and 4.1 to 4.6 GB, handing memory
-back 12.2 s and 3.2 GB, and both still less memory.
+Every way has the same mathematics and gives the same numbers; what each costs is measured by `benchmarks/step.py`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,40 +131,37 @@ def _stage(network: nn.Module, outputs: dict[str, float], again: int) -> float:
 
 def _outputs(network: nn.Module, x: torch.Tensor) -> dict[str, float]:
     """Numbers per film that each layer puts out: what backward has to keep. An in-place activation keeps nothing more."""
-    outputs: dict[str, float] = {}
-
-    def counter(name: str) -> Any:
-        def count(layer: nn.Module, _: Any, out: torch.Tensor) -> None:
-            if not getattr(layer, "inplace", False):
-                outputs[name] = out.numel() / len(x)
-
-        return count
-
-    hooks = [m.register_forward_hook(counter(name)) for name, m in network.named_modules() if not list(m.children())]
-    with torch.no_grad():
-        network(x)
-    for hook in hooks:
-        hook.remove()
-    return outputs
+    counts = _by_layer(network, x, lambda layer, given, out: 0 if getattr(layer, "inplace", False) else out.numel() / len(x))
+    return {name: count for name, count in counts.items() if count}
 
 
 def multiplies(network: nn.Module, x: torch.Tensor) -> dict[str, int]:
     """Multiplications per film of each convolution, forward, kernels as they are written: a layer's share of the work."""
-    counts: dict[str, int] = {}
 
-    def counter(name: str) -> Any:
-        def count(layer: nn.Module, given: tuple[torch.Tensor], out: torch.Tensor) -> None:
-            places = given[0] if isinstance(layer, nn.ConvTranspose2d) else out
-            counts[name] = layer.weight.numel() * places.shape[2] * places.shape[3]
+    def count(layer: nn.Module, given: torch.Tensor, out: torch.Tensor) -> int:
+        if not isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+            return 0
+        places = given if isinstance(layer, nn.ConvTranspose2d) else out
+        return layer.weight.numel() * places.shape[2] * places.shape[3]
 
-        return count
+    return {name: count for name, count in _by_layer(network, x, count).items() if count}
 
-    kinds = (nn.Conv2d, nn.ConvTranspose2d)
-    hooks = [m.register_forward_hook(counter(name)) for name, m in network.named_modules() if isinstance(m, kinds)]
+
+def _by_layer(network: nn.Module, x: torch.Tensor, count: Callable[[nn.Module, torch.Tensor, torch.Tensor], Any]) -> dict[str, Any]:
+    """`count(layer, what it is given, what it puts out)` of each layer in one pass of `x`, in the order of the pass."""
+    counts: dict[str, Any] = {}
+
+    def hook(name: str) -> Callable[..., None]:
+        def note(layer: nn.Module, given: tuple[torch.Tensor], out: torch.Tensor) -> None:
+            counts[name] = count(layer, given[0], out)
+
+        return note
+
+    hooks = [m.register_forward_hook(hook(name)) for name, m in network.named_modules() if not list(m.children())]
     with torch.no_grad():
         network(x)
-    for hook in hooks:
-        hook.remove()
+    for handle in hooks:
+        handle.remove()
     return counts
 
 

@@ -5,7 +5,7 @@ up to, on your machine: `make bench`.
 
 Beside what is here: `idcgan/__init__.py` sets GOMP_SPINCOUNT, for OpenMP reads it when torch is loaded (0.1 s a step instead
 of 3 s where another program wants the core); fused Adam is chosen in `state.py` (one kernel for all weights); G's step takes no
-gradients of D's weights (`training.step`: a third of that pass).
+gradients of D's weights (`moves.move_g`: a third of that pass).
 """
 
 from __future__ import annotations
@@ -21,9 +21,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from .config import RunConfig
-
-FEW = 3  # channels of a picture, at most; a processor's convolutions are made for eight and more
-
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4  # from glibc's malloc.h
 
