@@ -24,7 +24,9 @@ def serve(once: Callable[[], Any]) -> None:
         began = time.perf_counter()
         said = once()
         seconds = time.perf_counter() - began
-        print(json.dumps({"seconds": seconds, "memory": peak_memory(), **(said or {})}), flush=True)
+        from idcgan.machine import memory_peak  # not earlier: before PyTorch, the project would tune the plain way too
+
+        print(json.dumps({"seconds": seconds, "memory": memory_peak(), **(said or {})}), flush=True)
 
 
 def rounds(script: str, specs: dict[str, dict[str, Any]], count: int, seconds: float, warm: int = 1) -> dict[str, Any]:
@@ -54,14 +56,6 @@ def rounds(script: str, specs: dict[str, dict[str, Any]], count: int, seconds: f
 def ratio(slow: dict[str, Any], fast: dict[str, Any]) -> float:
     """How many times faster: the median over the rounds."""
     return statistics.median(s / f for s, f in zip(slow["rounds"], fast["rounds"], strict=True))
-
-
-def peak_memory() -> int:
-    """Bytes; without the project's help, for plain ways do not import it."""
-    import resource
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def keep(name: str, result: Any, table: str) -> None:

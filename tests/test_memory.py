@@ -1,11 +1,13 @@
 """What a level takes is counted before it is trained, and the fastest way that fits is taken."""
 
 import dataclasses
+import subprocess
+import sys
 
 import pytest
 import torch
 
-from idcgan import InputError, preset
+from idcgan import InputError, machine, preset
 from idcgan.memory import multiplies, plan_memory
 from idcgan.networks import build
 from idcgan.state import start
@@ -45,8 +47,6 @@ def test_micro_batches_and_processes_take_less():
 def test_the_count_of_a_small_step_is_near_what_is_used(tmp_path):
     """Measured in a process of its own, at a size where tensors outweigh the interpreter."""
     import json
-    import subprocess
-    import sys
     import textwrap
 
     script = textwrap.dedent("""
@@ -113,3 +113,12 @@ def test_multiplies_are_those_of_the_paper_and_pencil():
 def test_a_state_starts_with_everything_kept():
     state = start(preset("tiny"), torch.device("cpu"))
     assert state.generator.recompute == state.discriminator.recompute == 0
+
+
+def test_the_peak_is_of_this_process_and_not_of_the_one_that_started_it():
+    """Linux carries ru_maxrss over to a new process."""
+    ours = torch.ones(150_000_000)  # 600 MB
+    assert machine.memory_peak() > ours.nbytes
+    command = "from idcgan.machine import memory_peak; print(memory_peak())"
+    done = subprocess.run([sys.executable, "-c", command], capture_output=True, text=True, timeout=60, check=True)
+    assert 0 < int(done.stdout) < ours.nbytes
