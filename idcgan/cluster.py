@@ -103,7 +103,7 @@ def _hand_out(client: Any, grid: Grid, out: Path, waiting: deque[str], running: 
         elif status_of(out / name) == "unfinished":
             begin_run(grid, out, name)
             running[name] = client.submit(attempt, str(grid.notebook), grid.runs[name], str((out / name).resolve()), "out" in grid.takes,
-                                          dict(sharing), gpus, key=f"{name}-{time.time_ns()}", pure=False, resources=needs)  # fmt: skip
+                                          dict(sharing), gpus, key=f"{name}-{time.time_ns()}", pure=False, resources=needs or None)  # fmt: skip
 
 
 def _ended(name: str, future: Any, out: Path, line: BatchLine) -> dict[str, str]:
@@ -162,7 +162,7 @@ def _client(workers: int, scheduler: str) -> Iterator[tuple[Any, int]]:
     count = min(workers, gpus) if gpus else workers
     with (
         # no limit of Dask's own: it would count the worker, not the run
-        distributed.LocalCluster(count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, preload=["idcgan.attempt"],
+        distributed.LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, preload=["idcgan.attempt"],
                                  resources={"GPU": 1} if gpus else None, silence_logs=logging.CRITICAL) as local,
         distributed.Client(local) as client,
     ):  # fmt: skip

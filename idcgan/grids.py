@@ -88,8 +88,8 @@ def _load(path: Path) -> dict[str, Any]:
     class Strict(yaml.SafeLoader):
         def construct_mapping(self, node: Any, deep: bool = False) -> dict:
             names = [self.construct_object(key, deep=True) for key, _ in node.value]
-            for (key, _), name in zip(node.value, names, strict=True):
-                if names.count(name) > 1 and name != "<<":
+            for i, ((key, _), name) in enumerate(zip(node.value, names, strict=True)):
+                if name in names[:i]:
                     raise yaml.MarkedYAMLError(problem=f"{name!r} is there twice", problem_mark=key.start_mark)
             return super().construct_mapping(node, deep)
 
