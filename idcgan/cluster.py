@@ -162,8 +162,8 @@ def _client(workers: int, scheduler: str) -> Iterator[tuple[Any, int]]:
     count = min(workers, gpus) if gpus else workers
     with (
         # no limit of Dask's own: it would count the worker, not the run
-        distributed.LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0, preload=["idcgan.attempt"],
-                                 resources={"GPU": 1} if gpus else None, silence_logs=logging.CRITICAL) as local,
+        distributed.LocalCluster(n_workers=count, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=0,
+                                 preload=["idcgan.attempt"], resources={"GPU": 1} if gpus else None, silence_logs=logging.CRITICAL) as local,
         distributed.Client(local) as client,
     ):  # fmt: skip
         yield client, gpus
