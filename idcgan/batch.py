@@ -15,25 +15,40 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from .errors import InputError, WorkError
+from .errors import WorkError
+from .parameters import check_parameters
 from .records import RunFolder
 
+BATCH = "parameters.json"  # in a run folder: it is one of a batch, and these are its parameters
 
-def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: bool = True) -> str:
+
+def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: bool = True, go_on: bool = False,
+            environment: dict[str, str] | None = None) -> str:  # fmt: skip
     """Run `notebook` with `parameters` injected; the executed copy is out/notebook.ipynb. Returns the run's status.
 
-    One process per run: two kernels driven from threads of one process hang. Ctrl-C lets the run finish its step and
-    save. Raises InputError for an unknown parameter (papermill only warns), WorkError where a cell failed.
+    One process per run: two kernels driven from threads of one process hang. Ctrl-C, or a file `stop` in `out`, lets the run
+    finish its step and save. `go_on`: `out` belongs to this run, begun or not: what has no checkpoint is begun anew, and what
+    fails stays there to be looked at. `environment`: of the run's process, instead of this one's. Raises InputError for an
+    unknown parameter (papermill only warns), WorkError where a cell failed.
     """
+    import yaml  # comes with papermill; JSON will not do, for YAML takes its 1e-05 for text
+
     check_parameters(notebook, parameters)
-    RunFolder.refuse(out)
+    if go_on:
+        _make_ready(out)
+    else:
+        RunFolder.refuse(out)
     out.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-m", "papermill", str(notebook), str(out / "notebook.ipynb"), "--no-progress-bar", "--cwd", str(notebook.parent),
-               "--parameters_yaml", json.dumps(parameters)]  # fmt: skip
+    # tied to this process: where it is killed, the run ends, and another attempt can take the folder
+    command = [sys.executable, "-m", "idcgan.tied", str(os.getpid()), "papermill", str(notebook), str(out / "notebook.ipynb"), "--no-progress-bar",
+               "--cwd", str(notebook.parent), "--parameters_yaml", yaml.safe_dump(parameters, allow_unicode=True)]  # fmt: skip
     with open(out / "stderr.txt", "w+", encoding="utf-8") as errors:
         # a session of its own: Ctrl-C reaches this process only, which then asks the run to stop
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True)
-        _follow(process, out, progress)
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True, env=environment)
+        stopped = _follow(process, out, progress)
+    if go_on:
+        (out / "stop").unlink(missing_ok=True)
+        return _status_in_batch(out, process.returncode, stopped)
     if not (out / "run.json").exists():  # nothing was begun: leave nothing
         reason = _reason(out)
         shutil.rmtree(out)
@@ -45,32 +60,45 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
     return status
 
 
-def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
-    """Raises InputError where the notebook has no such parameter, or is not there."""
-    from papermill import inspect_notebook
+def _make_ready(out: Path) -> None:
+    """What an earlier attempt left without a checkpoint is removed: the run is begun anew."""
+    if out.is_dir() and not (out / "checkpoint.pt").exists():
+        for entry in out.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+            elif entry.name != BATCH and not entry.name.startswith("."):
+                entry.unlink()
+    (out / "stop").unlink(missing_ok=True)  # asked of an earlier attempt
 
-    if not notebook.is_file():
-        raise InputError(f"{notebook} is not there; run this from the project's folder, or name the notebook with --notebook.")
-    known = inspect_notebook(str(notebook))
-    unknown = [name for name in parameters if name not in known]
-    if unknown:
-        raise InputError(f"{notebook} has no parameter {unknown[0]!r}; it has {', '.join(known) or 'none'}.")
+
+def _status_in_batch(out: Path, code: int, stopped: bool) -> str:
+    """The run's status after papermill ended with `code`; a notebook that is no run of ours is finished when its last cell is."""
+    if stopped:
+        return "interrupted"
+    status = RunFolder.open(out).run["status"] if (out / "run.json").exists() else "finished"
+    if code and status != "interrupted":
+        raise WorkError(_reason(out))
+    return status
 
 
-def _follow(process: subprocess.Popen, out: Path, progress: bool) -> None:
-    """A progress bar from run.json until the process ends; Ctrl-C becomes the file `stop` in the run folder."""
+def _follow(process: subprocess.Popen, out: Path, progress: bool) -> bool:
+    """A progress bar from run.json until the process ends; Ctrl-C becomes the file `stop` in the run folder.
+
+    Returns whether it was stopped before there was anything to save.
+    """
     bar = tqdm(total=1.0, disable=not progress, bar_format="{desc} {percentage:3.0f}% |{bar:20}| {elapsed} < {remaining}{postfix}")
     bar.set_description_str("starting the notebook")
-    asked = False
+    asked = stopped = False
     while process.poll() is None:
         try:
             time.sleep(0.5)
             _show(bar, out)
+            if (out / "stop").exists() and not (out / "checkpoint.pt").exists() and not asked:
+                stopped = True
+                _end(process)
         except KeyboardInterrupt:
             if asked or not (out / "run.json").exists():  # the second time, or nothing to save yet
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGTERM)
-                process.wait()
+                _end(process)
                 if not (out / "run.json").exists():
                     shutil.rmtree(out, ignore_errors=True)
                 raise
@@ -80,6 +108,13 @@ def _follow(process: subprocess.Popen, out: Path, progress: bool) -> None:
     if process.returncode == 0 and not asked:
         bar.update(1.0 - bar.n)
     bar.close()
+    return stopped
+
+
+def _end(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGTERM)
+    process.wait()
 
 
 def _show(bar: tqdm, out: Path) -> None:

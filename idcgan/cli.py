@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from .batch_cli import batch
 from .config import configure, parse_changes
 from .errors import InputError, WorkError
 from .reader_cli import study
@@ -16,6 +17,7 @@ from .records import command_name, default_out
 HELP = "Incremental DCGAN: learns chest films at 64 x 64 and grows, level by level, to 2048 x 2048. Made films are not for diagnosis."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
 app.add_typer(study, name="study")
+app.command()(batch)
 
 Films = Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")]
 Resolutions = Annotated[str, typer.Option(help="levels from low to high, such as 64,128,256")]
@@ -63,12 +65,13 @@ def train(
     seed: Seed = 0,
     init: Annotated[Path | None, typer.Option(help="start from the networks of this run")] = None,
     resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
+    like: Annotated[Path | None, typer.Option(metavar="RUN", help="train anew as RUN was: its config, seed and films")] = None,
     memory_limit: Annotated[float, typer.Option(help="GB of memory to stay below; left out: what is free")] = 0.0,
     device: Device = "",
     quiet: Quiet = False,
 ) -> None:
     """Train on a folder of films, level by level; or go on with a run that was stopped."""
-    from . import training
+    from . import repeat, training
     from .crew import Crew
 
     if memory_limit < 0:
@@ -76,9 +79,16 @@ def train(
     options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
     given = {**{name: value for name, value in options.items() if value}, **parse_changes(changes or [])}
     if resume:
-        if films or init or out or preset:
-            raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out, --init and --preset.")
+        if films or init or out or preset or like:
+            raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out, --init, --preset and --like.")
         folder = training.resume(resume, given, device, not quiet, memory_limit=memory_limit)
+    elif like:
+        out = out or default_out(f"like-{like.resolve().name}", "")
+        options = {"FILMS": films, "init": init, "preset": preset, "set": changes, **options}
+        config, films, first, says = repeat.like(like, options, out.parent / "pyramids", not quiet)
+        for sentence in says:
+            print(sentence, file=sys.stderr)
+        folder = training.train(config, films, out, device or "auto", first, not quiet, memory_limit=memory_limit)
     else:
         if not films:
             raise InputError("FILMS is missing; give a folder of films, a pyramid, or phantom:normal (or --resume RUN).")

@@ -23,12 +23,11 @@ from . import __version__
 from .checkpoint import atomically, write_json
 from .config import RunConfig
 from .errors import InputError, WorkError
+from .locks import locked
 from .networks import Generator
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+BUSY = "{} is being trained by another process; stop that one first, or wait."
+PAPERMILLS = ("notebook.ipynb", "stderr.txt", "parameters.json")  # what lies in a run folder before the run begins
 
 COLUMNS = ("level", "resolution", "step", "films_seen", "seconds", "loss_d", "loss_g", "d_real", "d_fake", "replaced")
 
@@ -50,7 +49,7 @@ class RunFolder:
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; --out must name a folder.")
         others = (
-            [p.name for p in path.iterdir() if p.name not in ("notebook.ipynb", "stderr.txt") and not p.name.startswith(".")] if path.exists() else []
+            [p.name for p in path.iterdir() if p.name not in PAPERMILLS and not p.name.startswith(".")] if path.exists() else []
         )
         if others:
             raise InputError(f"{path} is not empty ({others[0]} is in it); choose another --out.")
@@ -134,19 +133,14 @@ class RunFolder:
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """One process at a time trains in a folder. Raises InputError where another one does. (No lock on Windows.)"""
-        if fcntl is None:
+        with locked(self.path / ".lock", BUSY.format(self.path)):
             yield
-            return
-        lock = self.path / ".lock"
-        with open(lock, "w") as handle:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                raise InputError(f"{self.path} is being trained by another process; stop that one first, or wait.") from None
-            try:
-                yield
-            finally:
-                lock.unlink(missing_ok=True)
+
+    @staticmethod
+    def wait_until_free(path: str | Path, seconds: float) -> None:
+        """Wait for a process that still trains in the folder, such as one that is about to die. Raises InputError after `seconds`."""
+        with locked(Path(path) / ".lock", BUSY.format(path), seconds):
+            pass
 
     def level_done(self, resolution: int, steps: int, seconds: float, peak_memory: int, figures: dict[str, float]) -> None:
         """What a level cost, and the figures of a glance at its films."""

@@ -24,7 +24,7 @@ from .memory import Way, plan_memory, room
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .schedule import Schedule
-from .state import State, restore, save, start, start_from
+from .state import State, refuse_changes, restore, save, start, start_from
 from .watch import Interruption, ProgressLine
 
 
@@ -102,6 +102,23 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
         )
     line.say(f"going on with {out} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
     return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log), state)
+
+
+def train_or_resume(config: RunConfig, films: str | Path, out: str | Path, device: str = "auto", progress: bool = True,
+                    on_log: OnLog | None = None, patience: float = 60.0) -> RunFolder:  # fmt: skip
+    """Go on with the run in `out` where its checkpoint stands, or start it where there is none: for a notebook that is run again.
+
+    A finished run is returned as it is. A process that still trains there is waited for, `patience` seconds. Raises
+    InputError where the run in `out` has another config or other films.
+    """
+    if not (Path(out) / "checkpoint.pt").exists():
+        return train(config, films, out, device, progress=progress, on_log=on_log)
+    RunFolder.wait_until_free(out, patience)
+    before = RunFolder.open(out).run
+    refuse_changes(before["config"], config)
+    if before["data"]["films"] != str(films):
+        raise InputError(f"the run in {out} was started with {before['data']['films']}, not with {films}; choose another run folder.")
+    return resume(out, device="" if device == "auto" else device, progress=progress, on_log=on_log)
 
 
 def _run(session: Session, state: State) -> RunFolder:

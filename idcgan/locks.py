@@ -1,0 +1,60 @@
+"""One process at a time: a lock file that the system lets go of when its holder dies, however it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+
+@contextlib.contextmanager
+def locked(lock: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
+    """Hold the file `lock`, which is gone afterwards; waits up to `patience` seconds for another holder.
+
+    Raises InputError(refusal) where another process still holds it then. (No lock on Windows.)
+    """
+    if fcntl is None:
+        yield
+        return
+    deadline = time.monotonic() + patience
+    while (held := _take(lock)) is None:
+        if time.monotonic() >= deadline:
+            raise InputError(refusal)
+        time.sleep(0.2)
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(held)
+
+
+def is_locked(lock: Path) -> bool:
+    """Whether a living process holds it."""
+    if fcntl is None or not lock.exists():
+        return False
+    held = _take(lock)
+    if held is not None:
+        os.close(held)
+    return held is None
+
+
+def _take(lock: Path) -> int | None:
+    """The open file, locked; None where another process has it."""
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_ino == os.stat(lock).st_ino:  # else its last holder has just deleted it, and another may hold a new one
+            return handle
+    except OSError:
+        pass
+    os.close(handle)
+    return None
