@@ -1,0 +1,228 @@
+"""The run folders below a folder, read from the folders alone: no database, no torch, every run.json read once."""
+
+from __future__ import annotations
+
+import csv
+import gc
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .errors import InputError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+QUIET = 600  # seconds without a word after which a run that nobody holds is taken for stopped; ten logged steps at 2048 take five minutes
+NOT_SEARCHED = {"pyramids", "descriptions"}  # what lies beside runs and holds thousands of files
+RENAMED = {"precision": "evaluation_precision"}  # a measure that is called like a field of the config
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run as its folder tells it. `figures`: numbers by name; `judged`: the entries of its evaluation (value, interval, floor)."""
+
+    name: str  # the path below the folder that was asked for
+    path: Path
+    status: str  # finished, running, interrupted, stopped, failed, damaged
+    sentence: str = ""  # why it failed, or what is damaged
+    films: str = ""
+    config: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+    levels: dict[int, dict[str, Any]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    judged: dict[str, dict[str, Any]] = field(default_factory=dict)
+    judge: tuple[str, ...] = ()  # held-out films, features and resolution of the evaluation: figures of other judges are others
+
+    @property
+    def label_class(self) -> str:
+        """ "normal", "abnormal", ... or nothing."""
+        return str(self.config.get("label_class", ""))
+
+    @property
+    def resolution(self) -> int:
+        """Pixels per side of the highest finished level; 0: none."""
+        return max(self.levels, default=0)
+
+    @property
+    def grid(self) -> Path | None:
+        """The sample grid of the highest level that has one."""
+        paths = (self.path / "samples" / f"{resolution:04d}.png" for resolution in sorted(self.levels, reverse=True))
+        return next((path for path in paths if path.is_file()), None)
+
+    def value(self, name: str) -> Any:
+        """A parameter or a figure by its name; None where this run has none."""
+        if name in ("name", "status", "films"):
+            return getattr(self, name)
+        return self.figures[name] if name in self.figures else self.config.get(name)
+
+    def history(self, most: int = 0) -> list[dict[str, float]]:
+        """The rows of history.csv as floats, `most` of them evenly spread (0: all); a row that was cut off is left out."""
+        try:
+            head, *lines = (self.path / "history.csv").read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError):
+            return []
+        if most and len(lines) > most:
+            lines = [lines[i * (len(lines) - 1) // (most - 1)] for i in range(most)]
+        names, rows = head.split(","), []
+        for cells in csv.reader(lines):
+            try:
+                rows.append({name: float(cell) for name, cell in zip(names, cells, strict=True)})
+            except ValueError:  # a run that was killed, or is writing just now
+                continue
+        return rows
+
+
+def read_runs(folder: str | Path) -> list[Run]:
+    """All runs below `folder`, by name. A damaged or failed run is one of them. Raises InputError where there is none."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder; give the folder that holds the runs, such as runs.")
+    collects = gc.isenabled()
+    gc.disable()  # nothing here refers to itself, and looking through half a million small objects for such would take a fifth of the time
+    try:
+        runs = [_run(path, _name(path, folder), content) for path, content in _contents(str(folder))]
+    finally:
+        if collects:
+            gc.enable()
+    if not runs:
+        raise InputError(f"{folder} holds no run: neither it nor a folder below it has a run.json; idcgan train makes one.")
+    return sorted(runs, key=lambda run: run.name)
+
+
+def find(runs: list[Run], name: str) -> Run:
+    """The run of this name, or whose folder this is. Raises InputError with the nearest name."""
+    for run in runs:
+        if name == run.name or (Path(name).exists() and Path(name).resolve() == run.path.resolve()):
+            return run
+    raise InputError(f"there is no run {name!r}; {nearest(name, [run.name for run in runs])}")
+
+
+def nearest(name: str, known: list[str]) -> str:
+    """How a refusal ends: the nearest of the known names, or the first of them."""
+    import difflib
+
+    near = difflib.get_close_matches(name, known, 1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}."
+
+
+def times_floor(level: dict[str, Any]) -> float | None:
+    """A level's distance to the real films as a multiple of what these have among themselves; None where it was not measured."""
+    distance, floor = level.get("swd"), level.get("swd_floor")
+    return distance / floor if floor and distance is not None else None
+
+
+def _contents(folder: str) -> Iterator[tuple[str, bytes | OSError | None]]:
+    """Each run's folder and run.json, as bytes (or why not); None: there is only a failure.txt. The inside of a run is not searched."""
+    todo = [folder]
+    while todo:
+        here = todo.pop()
+        try:
+            with open(f"{here}/run.json", "rb", buffering=0) as handle:  # plain strings: a Path for each file would take half of the time
+                yield here, handle.readall()
+                continue
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            yield here, error
+            continue
+        if os.path.isfile(f"{here}/failure.txt"):
+            yield here, None
+            continue
+        try:
+            with os.scandir(here) as entries:
+                todo += [e.path for e in entries if e.name not in NOT_SEARCHED and e.name[0] != "." and e.is_dir(follow_symlinks=False)]
+        except OSError:  # a folder that is closed to us, or has just gone
+            continue
+
+
+def _name(path: str, folder: Path) -> str:
+    return Path(path).relative_to(folder).as_posix() if path != str(folder) else folder.resolve().name
+
+
+def _run(path: str, name: str, content: bytes | OSError | None) -> Run:
+    failure = _line(f"{path}/failure.txt")
+    if content is None:
+        return Run(name, Path(path), "failed", failure or "it says nothing of why.")
+    try:
+        if isinstance(content, OSError):
+            raise content
+        return _told(path, name, json.loads(content), failure)
+    except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
+        why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
+        return Run(name, Path(path), "damaged", f"run.json is damaged and cannot be read: {why}.{f' {failure}' if failure else ''}")
+
+
+def _told(path: str, name: str, run: dict[str, Any], failure: str) -> Run:
+    """Raises ValueError, TypeError, AttributeError or KeyError where run.json is not what RunFolder writes."""
+    levels = {int(resolution): dict(level) for resolution, level in run["levels"].items()}
+    status = str(run["status"])
+    if status == "running" and not _alive(path, run.get("updated", "")):
+        status = "stopped"
+    if failure and status != "running":
+        status = "failed"
+    judged, judge = _evaluation(path)
+    sentence = failure or str(run.get("error", "")) if status in ("failed", "interrupted") else ""
+    return Run(name, Path(path), status, " ".join(sentence.split()), str(run.get("data", {}).get("films", "")), dict(run["config"]),
+               _figures(run, levels, judged), levels, tuple(map(str, run["warnings"])), judged, judge)  # fmt: skip
+
+
+def _figures(run: dict[str, Any], levels: dict[int, dict[str, Any]], judged: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What can be sorted by; a figure that the run does not have is left out."""
+    now, top = run.get("progress") or {}, levels[max(levels)] if levels else {}
+    steps = sum(level["steps"] for level in levels.values()) + (now.get("step", 0) if now.get("resolution") not in (None, *levels) else 0)
+    seconds = run.get("seconds") or now.get("seconds") or sum(level["seconds"] for level in levels.values())
+    found = {"resolution": max(levels, default=None), "seconds": seconds, "steps": steps, "variety": top.get("variety"),
+             "distance": times_floor(top),
+             **run.get("final", {}), "warnings": len(run["warnings"]), "peak_memory": run.get("peak_memory")}  # fmt: skip
+    found |= {key: entry["value"] for key, entry in judged.items()}
+    return {key: value for key, value in found.items() if isinstance(value, int | float) and value == value}
+
+
+def _evaluation(path: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """The measures of RUN/evaluation/report.json, and who judged; nothing where there is none that can be read."""
+    try:
+        with open(f"{path}/evaluation/report.json", "rb") as handle:
+            report = json.load(handle)
+        about = report["about"]
+        judge = (str(about["fingerprints"]["held_out"]), str(about["features"]), str(about["resolution"]))
+        kept = ("title", "value", "interval", "floor", "told_apart", "worse")
+        found = {RENAMED.get(key, key): {name: entry.get(name) for name in kept} for key, entry in report.items() if _measure(entry)}
+        return found, judge
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}, ()
+
+
+def _measure(entry: Any) -> bool:
+    return isinstance(entry, dict) and "family" in entry and isinstance(entry.get("value"), int | float)
+
+
+def _alive(path: str, updated: str) -> bool:
+    """Does a process hold the folder, or has one written here just now? (A lock of another machine may not be seen.)"""
+    if fcntl is not None:
+        try:
+            with open(f"{path}/.lock", "rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return True
+    try:
+        return time.time() - datetime.strptime(updated, "%Y-%m-%dT%H:%M:%S%z").timestamp() < QUIET
+    except ValueError:
+        return False
+
+
+def _line(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return " ".join(handle.read(4000).split())
+    except OSError:
+        return ""
