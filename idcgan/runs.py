@@ -33,7 +33,7 @@ class Run:
     path: Path
     status: str  # finished, running, interrupted, stopped, failed, damaged
     sentence: str = ""  # why it failed, or what is damaged
-    films: str = ""
+    films: str = ""  # the folder's name and how many; runs with the same here are taken for runs on the same films
     config: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
     levels: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -170,8 +170,14 @@ def _told(path: str, name: str, run: dict[str, Any], failure: str) -> Run:
         status = "failed"
     judged, judge = _evaluation(path)
     sentence = failure or str(run.get("error", "")) if status in ("failed", "interrupted") else ""
-    return Run(name, Path(path), status, " ".join(sentence.split()), str(run.get("data", {}).get("films", "")), dict(run["config"]),
+    return Run(name, Path(path), status, " ".join(sentence.split()), _films(run.get("data") or {}), dict(run["config"]),
                _figures(run, levels, judged), levels, tuple(map(str, run["warnings"])), judged, judge)  # fmt: skip
+
+
+def _films(data: dict[str, Any]) -> str:
+    """Without the way to the folder: the same films are named differently from different places, and a page need not tell where they lie."""
+    name = Path(str(data.get("films", ""))).name
+    return name if not name or name.startswith("phantom:") else f"{name}, {data.get('count', '?')} films"
 
 
 def _figures(run: dict[str, Any], levels: dict[int, dict[str, Any]], judged: dict[str, dict[str, Any]]) -> dict[str, Any]:

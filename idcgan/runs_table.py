@@ -34,11 +34,14 @@ def check_field(name: str, runs: Sequence[Run], option: str) -> str:
 
 def choose(runs: Sequence[Run], where: Sequence[str]) -> list[Run]:
     """The runs for which every FIELD=VALUE holds. Raises InputError."""
-    if where:
-        from .config import parse_changes  # the same spelling as --set; it brings numpy along, which a list does not need
-    for name, value in parse_changes(where).items() if where else ():
-        check_field(name, runs, "--where")
-        runs = [run for run in runs if _same(run.value(name), value)]
+    if not where:
+        return list(runs)
+    from .config import parse_changes  # the same spelling as --set; it brings numpy along, which a list does not need
+
+    for pair in where:
+        for name, value in parse_changes([pair]).items():
+            check_field(name, runs, "--where")
+            runs = [run for run in runs if _same(run.value(name), value)]
     return list(runs)
 
 
@@ -82,7 +85,7 @@ def group(run: Run) -> tuple[str, str, int]:
 
 def _words(key: tuple[str, str, int]) -> str:
     films, label_class, resolution = key
-    return f"{Path(films).name or 'films'}{f' ({label_class})' if label_class and label_class not in films else ''} at {resolution}"
+    return f"{films or 'films unknown'}{f' ({label_class})' if label_class and label_class not in films else ''} at {resolution}"
 
 
 def _figure(run: Run) -> tuple[int, float] | None:
