@@ -55,7 +55,7 @@ def plot_loss_curves(runs: dict[str, list[dict[str, Any]]], against: str = "step
         at = _run_steps(rows)[0] if against == "step" else np.array([row[against] for row in rows])
         for key, style, player in (("loss_g", "-", "G"), ("loss_d", "--", "D")):
             values = np.array([row[key] for row in rows], dtype=float)
-            axes.plot(at, _smooth(values), style, color=colours[number % 10], linewidth=1.5, label=f"{name}: {player}")
+            axes.plot(at, _smooth(values, 20), style, color=colours[number % 10], linewidth=1.5, label=f"{name}: {player}")
             high += [np.nanpercentile(values, 99.5)] if np.isfinite(values).any() else []
     if high:
         axes.set_ylim(0, 1.05 * max(high))
@@ -164,8 +164,8 @@ def _run_steps(rows: list[dict[str, Any]]) -> tuple[np.ndarray, list[tuple[float
     return np.array(at), edges
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    window = max(1, len(values) // 50)
+def _smooth(values: np.ndarray, parts: int = 50) -> np.ndarray:
+    window = max(1, len(values) // parts)
     if window == 1:
         return values
     padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")

@@ -45,7 +45,7 @@ def page_of(runs: Sequence[Run], place: dict[str, int], said: Sequence[str], pai
 <title>{title}</title><style>{style}</style></head><body><main class="runs">
 <header><h1>{title}</h1><p>{escape(summary(runs))}. The films are made by neural networks. Not for diagnosis.</p></header>
 {_pair(*pair) if pair else ""}
-<section><h2>All runs</h2>{words}
+<section>{"<h2>All runs</h2>" if pair else ""}{words}
 <p class="tools"><label for="filter">Show only rows that hold all of these words</label> <input id="filter" type="search" autocomplete="off">
 <output id="count" for="filter"></output></p>
 <div class="scroll"><table id="runs"><thead><tr>{_head(names, place)}</tr></thead>
@@ -62,18 +62,23 @@ as near as real films. Curves: G drawn through, D dashed. Click a column's name 
 
 
 def _head(names: Sequence[str], place: dict[str, int]) -> str:
-    sortable = [*(["place"] if place else []), "run", "status", *(HEADS.get(name, name) for name in names[2:])]
-    buttons = [f'<th scope="col"><button type="button">{escape(name)}</button></th>' for name in sortable]
-    return "".join([*buttons, '<th scope="col">losses</th>', '<th scope="col">films</th>'])
+    """The answer first (place, films, name, figures, losses), then what was set."""
+    words = {name: escape(HEADS.get(name, name)).replace("_", "_<wbr>") for name in names}
+    sortable = {name: f'<th scope="col"><button type="button">{word}</button></th>' for name, word in words.items()}
+    ranked = ['<th scope="col"><button type="button">place</button></th>'] if place else []
+    figures, parameters = ("".join(sortable[name] for name in names[2:] if _kind(name) == kind) for kind in ("figure", "parameter"))
+    first = f'<th scope="col">films made</th>{sortable["name"]}{sortable["status"]}'
+    return f'{"".join(ranked)}{first}{figures}<th scope="col">losses</th>{parameters}'
 
 
 def _row(run: Run, names: Sequence[str], place: dict[str, int]) -> str:
-    ranked = [_cell(place.get(run.name), str(place.get(run.name, "-")), "figure")] if place else []
-    cells = [_cell(_sortable(run.value(name)), escape(written(name, run.value(name))) + _beside(run, name), _kind(name)) for name in names[2:]]
-    status = f'<td class="{run.status}" data-v="{run.status}">{run.status}</td>'
+    ranked = _cell(place.get(run.name), str(place.get(run.name, "-")), "figure") if place else ""
+    cells = {name: _cell(_sortable(run.value(name)), escape(written(name, run.value(name))) + _beside(run, name), _kind(name)) for name in names[2:]}
+    figures, parameters = ("".join(cell for name, cell in cells.items() if _kind(name) == kind) for kind in ("figure", "parameter"))
     told = f'<p class="failure">{escape(run.sentence)}</p>' if run.sentence else ""
     name = f'<th scope="row" data-v="{escape(run.name)}">{escape(run.name)}{told}{_warnings(run)}</th>'
-    return f"<tr>{''.join([*ranked, name, status, *cells])}<td>{_curve(run)}</td><td>{_thumbnail(run)}</td></tr>"
+    status = f'<td class="{run.status}" data-v="{run.status}">{run.status}</td>'
+    return f"<tr>{ranked}<td>{_thumbnail(run)}</td>{name}{status}{figures}<td>{_curve(run)}</td>{parameters}</tr>"
 
 
 def _cell(value: Any, shown: str, kind: str) -> str:
@@ -173,7 +178,8 @@ def _pair(a: Run, b: Run) -> str:
             )
         except (InputError, OSError) as error:
             pictures.append(f"<p>{escape(str(error))}</p>")
-    return f'<section id="pair"><h2>{escape(a.name)} and {escape(b.name)}</h2>{said}{"".join(tables)}{"".join(pictures)}</section>'
+    shown = f'{said}<div class="beside">{"".join(tables)}</div>{"".join(pictures)}'
+    return f'<section id="pair"><h2>{escape(a.name)} and {escape(b.name)}</h2>{shown}</section>'
 
 
 def _pair_table(title: str, a: Run, b: Run, rows: compare.Rows) -> str:

@@ -145,7 +145,7 @@ def written(name: str, value: Any) -> str:
     if name == "peak_memory":
         return f"{value / 1e9:.1f} GB"
     if isinstance(value, float) and (name in SHOWN or name in FACTS):
-        return f"{value:.3g}" if abs(value) < 100 else f"{value:.0f}"
+        return f"{value:#.3g}" if abs(value) < 100 else f"{value:.0f}"
     return f"{value:,}" if name == "steps" else plain(value)
 
 

@@ -217,7 +217,7 @@ def test_the_table_shows_what_differs(several, terminal):
     lines = terminal("runs", several).out.splitlines()
     assert lines[0].split() == ["place", "name", "status", "learning_rate", "top", "level", "steps", "time", "x", "floor", "variety", "loss", "D",
                                 "loss", "G", "warnings"]  # fmt: skip
-    assert lines[1].split() == ["1", "batch/b", "finished", "0.001", "32", "15", "12", "s", "1.25", "0.8", "0.7", "1.1", "0"]
+    assert lines[1].split() == ["1", "batch/b", "finished", "0.001", "32", "15", "12", "s", "1.25", "0.800", "0.700", "1.10", "0"]
     assert "batch/d failed: unknown field 'ema2'; did you mean 'ema'?" in lines
     assert "5 runs: 2 finished, 2 failed, 1 damaged" in lines
 
