@@ -21,6 +21,7 @@ except ImportError:  # Windows
     fcntl = None
 
 QUIET = 600  # seconds without a word after which a run that nobody holds is taken for stopped; ten logged steps at 2048 take five minutes
+STATUSES = ("finished", "running", "interrupted", "stopped", "failed", "damaged")
 NOT_SEARCHED = {"pyramids", "descriptions"}  # what lies beside runs and holds thousands of files
 RENAMED = {"precision": "evaluation_precision"}  # a measure that is called like a field of the config
 
@@ -31,7 +32,7 @@ class Run:
 
     name: str  # the path below the folder that was asked for
     path: Path
-    status: str  # finished, running, interrupted, stopped, failed, damaged
+    status: str  # of STATUSES
     sentence: str = ""  # why it failed, or what is damaged
     films: str = ""  # the folder's name and how many; runs with the same here are taken for runs on the same films
     config: dict[str, Any] = field(default_factory=dict)
@@ -163,7 +164,9 @@ def _run(path: str, name: str, content: bytes | OSError | None) -> Run:
 def _told(path: str, name: str, run: dict[str, Any], failure: str) -> Run:
     """Raises ValueError, TypeError, AttributeError or KeyError where run.json is not what RunFolder writes."""
     levels = {int(resolution): dict(level) for resolution, level in run["levels"].items()}
-    status = str(run["status"])
+    status = run["status"]
+    if status not in STATUSES:
+        raise ValueError(f"its status is {status!r}")
     if status == "running" and not _alive(path, run.get("updated", "")):
         status = "stopped"
     if failure and status != "running":

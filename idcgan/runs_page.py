@@ -149,7 +149,7 @@ def corner(path: Path, count: int) -> tuple[bytes, int, int]:
         side = sheet.width / across
         wide, high = min(THUMB[0], across), min(THUMB[1], -(-count // across))
         picture = sheet.convert("L").crop((0, 0, round(wide * side), round(high * side)))
-    picture.thumbnail((HIGH // THUMB[1] * wide, HIGH // THUMB[1] * high), Image.Resampling.LANCZOS)
+    picture = picture.resize((HIGH // THUMB[1] * wide, HIGH // THUMB[1] * high), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()
     picture.save(buffer, "JPEG", quality=80)
     return buffer.getvalue(), picture.width, picture.height

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .runs import Run, nearest
+from .runs import STATUSES, Run, nearest
 
 FACTS = ("name", "status", "films", "resolution", "steps", "seconds", "distance", "variety", "loss_d", "loss_g", "d_real", "d_fake", "warnings",
          "peak_memory", "kid")  # fmt: skip
@@ -38,11 +38,8 @@ def choose(runs: Sequence[Run], where: Sequence[str]) -> list[Run]:
         return list(runs)
     from .config import parse_changes  # the same spelling as --set; it brings numpy along, which a list does not need
 
-    for pair in where:
-        for name, value in parse_changes([pair]).items():
-            check_field(name, runs, "--where")
-            runs = [run for run in runs if _same(run.value(name), value)]
-    return list(runs)
+    asked = [(check_field(name, runs, "--where"), value) for pair in where for name, value in parse_changes([pair]).items()]
+    return [run for run in runs if all(_same(run.value(name), value) for name, value in asked)]
 
 
 def _same(value: Any, asked: str) -> bool:
@@ -96,7 +93,7 @@ def _figure(run: Run) -> tuple[int, float] | None:
 
 def _rank(run: Run) -> tuple[Any, ...]:
     found = _figure(run)
-    return (found is None, *group(run)[:2], -run.resolution, found or (2, 0.0), run.name)
+    return (0, *group(run)[:2], -run.resolution, found, run.name) if found else (1, run.name)
 
 
 def _sorted(runs: Sequence[Run], sort: str) -> tuple[list[Run], dict[str, int], list[str]]:
@@ -177,7 +174,8 @@ def as_text(runs: Sequence[Run], place: dict[str, int]) -> str:
 def summary(runs: Sequence[Run]) -> str:
     """3 runs: 2 finished, 1 failed."""
     counts = Counter(run.status for run in runs)
-    return f"{len(runs):,} run{'s' if len(runs) != 1 else ''}: {', '.join(f'{count:,} {status}' for status, count in counts.most_common())}"
+    listed = ", ".join(f"{counts[status]:,} {status}" for status in sorted(counts, key=STATUSES.index))
+    return f"{len(runs):,} run{'s' if len(runs) != 1 else ''}{f': {listed}' if listed else ''}"
 
 
 def write_csv(runs: Sequence[Run], path: Path) -> None:

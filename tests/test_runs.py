@@ -41,7 +41,7 @@ def write_run(folder: Path, *, status: str = "finished", levels: dict | None = N
 def write_report(run: Path, kid: float, held_out: str = "h", **more) -> None:
     """As much of an evaluation as the index reads."""
     measure = {"title": "KID", "family": "fidelity", "value": kid, "interval": [kid - 1, kid + 1], "floor": 0.5, "told_apart": True, "worse": "high"}
-    (run / "evaluation").mkdir()
+    (run / "evaluation").mkdir(exist_ok=True)
     about = {"fingerprints": {"held_out": held_out}, "features": "some", "resolution": 32}
     (run / "evaluation" / "report.json").write_text(json.dumps({"about": about, "kid": measure, **more}))
 
@@ -237,7 +237,7 @@ def test_two_side_by_side(several, terminal):
     lines = [line.split() for line in said.splitlines()]
     assert ["learning_rate", "0.0004", "0.001"] in lines
     assert "seed" not in said
-    assert "5 steps, 3 s, 2.00 x floor  5 steps, 3 s, 1.25 x floor" in said
+    assert "level 32 5 steps, 3 s, 2.00 x floor 5 steps, 3 s, 1.25 x floor" in [" ".join(line) for line in lines]
     runs = named(several)
     assert compare.about_latents(runs["a"], runs["batch/b"]).startswith("The same latents")
     curves = compare.plot_losses_together(runs["a"], runs["batch/b"])
