@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .errors import InputError
-from .runs import Run, times_floor
+from .run_record import times_floor
+from .runs import Run
 from .runs_table import differing, duration, plain, written
 
 if TYPE_CHECKING:

@@ -6,24 +6,16 @@ import csv
 import gc
 import json
 import os
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from .errors import InputError
+from .run_record import alive, evaluation_of, figures_of, films_of, one_line
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
-QUIET = 600  # seconds without a word after which a run that nobody holds is taken for stopped; ten logged steps at 2048 take five minutes
 STATUSES = ("finished", "running", "interrupted", "stopped", "failed", "damaged")
 NOT_SEARCHED = {"pyramids", "descriptions"}  # what lies beside runs and holds thousands of files
-RENAMED = {"precision": "evaluation_precision"}  # a measure that is called like a field of the config
 
 
 @dataclass(frozen=True)
@@ -114,12 +106,6 @@ def nearest(name: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}."
 
 
-def times_floor(level: dict[str, Any]) -> float | None:
-    """A level's distance to the real films as a multiple of what these have among themselves; None where it was not measured."""
-    distance, floor = level.get("swd"), level.get("swd_floor")
-    return distance / floor if floor and distance is not None else None
-
-
 def _contents(folder: str) -> Iterator[tuple[str, bytes | OSError | None]]:
     """Each run's folder and run.json, as bytes (or why not); None: there is only a failure.txt. The inside of a run is not searched."""
     todo = [folder]
@@ -149,7 +135,7 @@ def _name(path: str, folder: Path) -> str:
 
 
 def _run(path: str, name: str, content: bytes | OSError | None) -> Run:
-    failure = _line(f"{path}/failure.txt")
+    failure = one_line(f"{path}/failure.txt")
     if content is None:
         return Run(name, Path(path), "failed", failure or "it says nothing of why.")
     try:
@@ -167,71 +153,11 @@ def _told(path: str, name: str, run: dict[str, Any], failure: str) -> Run:
     status = run["status"]
     if status not in STATUSES:
         raise ValueError(f"its status is {status!r}")
-    if status == "running" and not _alive(path, run.get("updated", "")):
+    if status == "running" and not alive(path, run.get("updated", "")):
         status = "stopped"
     if failure and status != "running":
         status = "failed"
-    judged, judge = _evaluation(path)
+    judged, judge = evaluation_of(path)
     sentence = failure or str(run.get("error", "")) if status in ("failed", "interrupted") else ""
-    return Run(name, Path(path), status, " ".join(sentence.split()), _films(run.get("data") or {}), dict(run["config"]),
-               _figures(run, levels, judged), levels, tuple(map(str, run["warnings"])), judged, judge)  # fmt: skip
-
-
-def _films(data: dict[str, Any]) -> str:
-    """Without the way to the folder: the same films are named differently from different places, and a page need not tell where they lie."""
-    name = Path(str(data.get("films", ""))).name
-    return name if not name or name.startswith("phantom:") else f"{name}, {data.get('count', '?')} films"
-
-
-def _figures(run: dict[str, Any], levels: dict[int, dict[str, Any]], judged: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """What can be sorted by; a figure that the run does not have is left out."""
-    now, top = run.get("progress") or {}, levels[max(levels)] if levels else {}
-    steps = sum(level["steps"] for level in levels.values()) + (now.get("step", 0) if now.get("resolution") not in (None, *levels) else 0)
-    seconds = run.get("seconds") or now.get("seconds") or sum(level["seconds"] for level in levels.values())
-    found = {"resolution": max(levels, default=None), "seconds": seconds, "steps": steps, "variety": top.get("variety"),
-             "distance": times_floor(top),
-             **run.get("final", {}), "warnings": len(run["warnings"]), "peak_memory": run.get("peak_memory")}  # fmt: skip
-    found |= {key: entry["value"] for key, entry in judged.items()}
-    return {key: value for key, value in found.items() if isinstance(value, int | float) and value == value}
-
-
-def _evaluation(path: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
-    """The measures of RUN/evaluation/report.json, and who judged; nothing where there is none that can be read."""
-    try:
-        with open(f"{path}/evaluation/report.json", "rb") as handle:
-            report = json.load(handle)
-        about = report["about"]
-        judge = (str(about["fingerprints"]["held_out"]), str(about["features"]), str(about["resolution"]))
-        kept = ("title", "value", "interval", "floor", "told_apart", "worse")
-        found = {RENAMED.get(key, key): {name: entry.get(name) for name in kept} for key, entry in report.items() if _measure(entry)}
-        return found, judge
-    except (OSError, ValueError, TypeError, KeyError):
-        return {}, ()
-
-
-def _measure(entry: Any) -> bool:
-    return isinstance(entry, dict) and "family" in entry and isinstance(entry.get("value"), int | float)
-
-
-def _alive(path: str, updated: str) -> bool:
-    """Does a process hold the folder, or has one written here just now? (A lock of another machine may not be seen.)"""
-    if fcntl is not None:
-        try:
-            with open(f"{path}/.lock", "rb") as handle:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return True
-    try:
-        return time.time() - datetime.strptime(updated, "%Y-%m-%dT%H:%M:%S%z").timestamp() < QUIET
-    except ValueError:
-        return False
-
-
-def _line(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as handle:
-            return " ".join(handle.read(4000).split())
-    except OSError:
-        return ""
+    return Run(name, Path(path), status, " ".join(sentence.split()), films_of(run.get("data") or {}), dict(run["config"]),
+               figures_of(run, levels, judged), levels, tuple(map(str, run["warnings"])), judged, judge)  # fmt: skip

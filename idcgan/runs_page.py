@@ -17,7 +17,8 @@ from PIL import Image
 
 from . import compare
 from .checkpoint import atomically
-from .runs import Run, times_floor
+from .run_record import times_floor
+from .runs import Run
 from .runs_table import HEADS, SHOWN, columns, summary, written
 
 THUMB = (4, 2)  # films of a thumbnail: columns, rows
