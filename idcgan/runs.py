@@ -131,7 +131,8 @@ def _contents(folder: str) -> Iterator[tuple[str, bytes | OSError | None]]:
 
 
 def _name(path: str, folder: Path) -> str:
-    return Path(path).relative_to(folder).as_posix() if path != str(folder) else folder.resolve().name
+    root = str(folder)
+    return path[len(root) :].strip("/" + os.sep).replace(os.sep, "/") if path != root else folder.resolve().name
 
 
 def _run(path: str, name: str, content: bytes | OSError | None) -> Run:
