@@ -65,8 +65,8 @@ as near as real films. Curves: G drawn through, D dashed. Click a column's name 
 def _head(names: Sequence[str], place: dict[str, int]) -> str:
     """The answer first (place, films, name, figures, losses), then what was set."""
     words = {name: escape(HEADS.get(name, name)).replace("_", "_<wbr>") for name in names}
-    sortable = {name: f'<th scope="col"><button type="button">{word}</button></th>' for name, word in words.items()}
-    ranked = ['<th scope="col"><button type="button">place</button></th>'] if place else []
+    sortable = {name: f'<th scope="col"><button type="button" data-field="{escape(name)}">{word}</button></th>' for name, word in words.items()}
+    ranked = ['<th scope="col"><button type="button" data-field="place">place</button></th>'] if place else []
     figures, parameters = ("".join(sortable[name] for name in names[2:] if _kind(name) == kind) for kind in ("figure", "parameter"))
     first = f'<th scope="col">films made</th>{sortable["name"]}{sortable["status"]}'
     return f'{"".join(ranked)}{first}{figures}<th scope="col">losses</th>{parameters}'

@@ -27,17 +27,17 @@ class Page:
         self.page.goto(path.resolve().as_uri())
 
     def column(self, name: str) -> list[str]:
-        """What stands in the column of this name, in the rows that are shown."""
+        """What stands in the column of this field, in the rows that are shown."""
         return self.page.evaluate(
             """(name) => {
-                const at = [...document.querySelectorAll('#runs thead th')].findIndex((head) => head.textContent === name);
+                const at = [...document.querySelectorAll('#runs thead th')].findIndex((head) => head.querySelector('button')?.dataset.field === name);
                 return [...document.querySelectorAll('#runs tbody tr')].filter((row) => !row.hidden).map((row) => row.cells[at].dataset.v);
             }""",
             name,
         )
 
     def sort(self, name: str) -> list[str]:
-        self.page.click(f"#runs thead button:text-is('{name}')")
+        self.page.click(f"#runs thead button[data-field='{name}']")
         return self.column(name)
 
     def filter(self, words: str) -> str:
