@@ -296,3 +296,20 @@ def test_a_real_run(finished_run, terminal, tmp_path):
     assert (run.name, run.resolution, run.status) == ("run", 32, "finished")
     assert {"distance", "loss_d", "steps", "seconds"} <= run.figures.keys()
     assert 'aria-label="Losses from' in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_the_chooser_draws_what_is_chosen(several):
+    widget = pytest.importorskip("idcgan.runs_widget")
+    runs = read_runs(several)
+    chooser = widget.ChooseTwo(runs, "a", "batch/b")
+    losses = chooser.picture.value
+    assert losses.startswith(b"\x89PNG")
+    assert "learning_rate" in chooser.text.value
+    chooser.view.value = "films"
+    assert chooser.picture.value.startswith(b"\x89PNG")
+    assert chooser.picture.value != losses
+    chooser.b.value = "e"
+    assert chooser.picture.value == b""
+    assert "no level with a sample grid in common" in chooser.text.value
+    with pytest.raises(InputError, match="choose one of losses by step"):
+        chooser.render("a", "batch/b", "nothing")
