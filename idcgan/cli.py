@@ -9,10 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from .batch_cli import batch
-from .config import configure, parse_changes
 from .errors import InputError, WorkError
 from .reader_cli import study
-from .records import command_name, default_out
 
 HELP = "Incremental DCGAN: learns chest films at 64 x 64 and grows, level by level, to 2048 x 2048. Made films are not for diagnosis."
 app = typer.Typer(help=HELP, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
@@ -43,6 +41,7 @@ def build(
     quiet: Quiet = False,
 ) -> None:
     """Make a pyramid of a folder of films: every film at every level, ready to be trained on."""
+    from .config import configure
     from .pyramid import Pyramid
 
     levels = configure("laptop", films, resolutions=resolutions).resolutions
@@ -72,7 +71,9 @@ def train(
 ) -> None:
     """Train on a folder of films, level by level; or go on with a run that was stopped."""
     from . import repeat, training
+    from .config import configure, parse_changes
     from .crew import Crew
+    from .records import default_out
 
     if memory_limit < 0:
         raise InputError(f"--memory-limit is {memory_limit}; give gigabytes, or leave it out.")
@@ -163,7 +164,9 @@ def run_notebook(
 ) -> None:
     """Run notebook 04 through papermill on FILMS, with one progress bar; the executed notebook stays in the run folder."""
     from .batch import execute
+    from .config import configure, parse_changes
     from .loader import check_source
+    from .records import default_out
 
     # what is wrong is refused here, in a sentence, and not in a cell
     config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **parse_changes(changes or []))
@@ -179,6 +182,21 @@ def run_notebook(
 
 
 @app.command()
+def runs(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="the folder that holds the runs, at any depth")],
+    sort: Annotated[str, typer.Option(metavar="FIELD", help="a parameter or figure; -FIELD: the other way round; left out: the best first")] = "",
+    where: Annotated[list[str] | None, typer.Option(metavar="FIELD=VALUE", help="only these runs; may be repeated")] = None,
+    compare: Annotated[tuple[str, str] | None, typer.Option(metavar="A B", help="two runs side by side")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="every parameter and figure of every run")] = None,
+    html: Annotated[Path | None, typer.Option(metavar="FILE", help="one page with pictures, for any browser, without a network")] = None,
+) -> None:
+    """Which run was best? A table of all runs below a folder, whatever became of them."""
+    from .runs_cli import tell  # no torch, no matplotlib: a list is there at once
+
+    print(tell(folder, sort, where or [], compare, csv_file, html))
+
+
+@app.command()
 def doctor() -> None:
     """Check the installation and say what is missing."""
     from .doctor import examine
@@ -190,7 +208,7 @@ def doctor() -> None:
 
 def describe_run(path: Path) -> str:
     """What a finished run left behind, for a person."""
-    from .records import RunFolder
+    from .records import RunFolder, command_name
 
     folder = RunFolder.open(path)
     levels = ", ".join(f"{r}: {v['steps']:,} steps in {v['seconds'] / 60:.1f} min{_nearness(v)}" for r, v in folder.run["levels"].items())

@@ -6,6 +6,7 @@ import io
 from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from PIL import Image as Picture
 
@@ -40,6 +41,40 @@ def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
     bottom.set(ylabel="belief that it is real", xlabel="step", ylim=(0, 1))
     if title:
         figure.suptitle(title)
+    return figure
+
+
+def plot_loss_curves(runs: dict[str, list[dict[str, Any]]], against: str = "step") -> Figure:
+    """The losses of several runs on one axis: a colour per run, D's loss dashed and G's drawn through, each a running mean.
+
+    `runs`: rows as in history.csv by name. `against`: "step" of the whole run, "films_seen" or "seconds", the fair one where steps cost differently.
+    """
+    figure = Figure(figsize=(9, 4.2), layout="constrained")
+    axes, colours, high = figure.subplots(), colormaps["tab10"].colors, []
+    for number, (name, rows) in enumerate(runs.items()):
+        at = _run_steps(rows)[0] if against == "step" else np.array([row[against] for row in rows])
+        for key, style, player in (("loss_g", "-", "G"), ("loss_d", "--", "D")):
+            values = np.array([row[key] for row in rows], dtype=float)
+            axes.plot(at, _smooth(values, 20), style, color=colours[number % 10], linewidth=1.5, label=f"{name}: {player}")
+            high += [np.nanpercentile(values, 99.5)] if np.isfinite(values).any() else []
+    if high:
+        axes.set_ylim(0, 1.05 * max(high))
+    axes.set(xlabel={"step": "step", "films_seen": "films seen", "seconds": "seconds"}[against], ylabel="binary cross entropy")
+    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_side_by_side(pictures: dict[str, Any], width: float = 10.0) -> Figure:
+    """Picture files beside each other, each under its name; `width` inches in all, and no more pixels than that shows."""
+    sheets = {name: Picture.open(path).convert("L") for name, path in pictures.items()}
+    each = width / len(sheets)
+    figure = Figure(figsize=(width, 0.3 + each * max(sheet.height / sheet.width for sheet in sheets.values())), layout="constrained")
+    for axes, (name, sheet) in zip(figure.subplots(1, len(sheets), squeeze=False)[0], sheets.items(), strict=True):
+        sheet.thumbnail((int(150 * each), int(150 * each)), Picture.Resampling.LANCZOS)
+        axes.imshow(np.asarray(sheet), cmap="gray", vmin=0, vmax=255, interpolation="antialiased")
+        axes.set_title(name, fontsize=9)
+        axes.set_axis_off()
     return figure
 
 
@@ -129,8 +164,8 @@ def _run_steps(rows: list[dict[str, Any]]) -> tuple[np.ndarray, list[tuple[float
     return np.array(at), edges
 
 
-def _smooth(values: np.ndarray) -> np.ndarray:
-    window = max(1, len(values) // 50)
+def _smooth(values: np.ndarray, parts: int = 50) -> np.ndarray:
+    window = max(1, len(values) // parts)
     if window == 1:
         return values
     padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")

@@ -23,6 +23,9 @@ from idcgan.training import train
 torch.set_num_threads(1)
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "nih-chest"  # real films, where someone has them beside the repository
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+           "--disable-component-update", "--disable-sync"]  # fmt: skip
 CLOCK = {"seconds", "level_began"}  # the parts of a run's position that no two runs share
 
 
@@ -79,6 +82,18 @@ def terminal(monkeypatch, capsys):
         return Said(int(end.value.code or 0), *capsys.readouterr())
 
     return typed
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """Debian's browser, for pages that must work without a network."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not tried in a browser.")
+    if not CHROMIUM:
+        pytest.skip("there is no chromium on the PATH: the page is not tried in a browser.")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS, headless=True)
+        yield browser
+        browser.close()
 
 
 def write_film(path: Path, seed: int, height: int = 40, width: int = 44) -> Path:

@@ -6,7 +6,6 @@ IDCGAN_SCREENSHOTS=FOLDER keeps pictures of the start page, a film and the resul
 import json
 import os
 import random
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +17,6 @@ from idcgan.reader import make_study
 from idcgan.reader_answers import Answers, Study
 from idcgan.reader_score import percent, score
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-           "--disable-component-update", "--disable-sync"]  # fmt: skip
 LAPTOP = {"width": 1366, "height": 768}
 KEYS = {"real": "r", "synthetic": "s"}
 
@@ -36,17 +32,6 @@ def study(tmp_path_factory) -> Study:
         image.save(folder / "real" / f"{i:02}.png")
         image.filter(ImageFilter.GaussianBlur(1)).save(folder / "made" / f"{i:02}.png")
     return Study.open(make_study(folder / "made", folder / "real", folder / "study", progress=False))
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: the page is not tried in a browser.")
-    if not CHROMIUM:
-        pytest.skip("there is no chromium on the PATH: the page is not tried in a browser.")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=OPTIONS, headless=True)
-        yield browser
-        browser.close()
 
 
 class Reader:

@@ -1,0 +1,84 @@
+"""What a run folder says of itself, piece by piece: its films, its figures, its evaluation, and whether anybody works on it."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+QUIET = 600  # seconds without a word after which a run that nobody holds is taken for stopped; ten logged steps at 2048 take five minutes
+RENAMED = {"precision": "evaluation_precision"}  # a measure that is called like a field of the config
+
+
+def times_floor(level: dict[str, Any]) -> float | None:
+    """A level's distance to the real films as a multiple of what these have among themselves; None where it was not measured."""
+    distance, floor = level.get("swd"), level.get("swd_floor")
+    return distance / floor if floor and distance is not None else None
+
+
+def films_of(data: dict[str, Any]) -> str:
+    """Without the way to the folder: the same films are named differently from different places, and a page need not tell where they lie."""
+    name = Path(str(data.get("films", ""))).name
+    return name if not name or name.startswith("phantom:") else f"{name}, {data.get('count', '?')} films"
+
+
+def figures_of(run: dict[str, Any], levels: dict[int, dict[str, Any]], judged: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """What can be sorted by; a figure that the run does not have is left out."""
+    now, top = run.get("progress") or {}, levels[max(levels)] if levels else {}
+    steps = sum(level["steps"] for level in levels.values()) + (now.get("step", 0) if now.get("resolution") not in (None, *levels) else 0)
+    seconds = run.get("seconds") or now.get("seconds") or sum(level["seconds"] for level in levels.values())
+    found = {"resolution": max(levels, default=None), "seconds": seconds, "steps": steps, "variety": top.get("variety"),
+             "distance": times_floor(top),
+             **run.get("final", {}), "warnings": len(run["warnings"]), "peak_memory": run.get("peak_memory")}  # fmt: skip
+    found |= {key: entry["value"] for key, entry in judged.items()}
+    return {key: value for key, value in found.items() if isinstance(value, int | float) and value == value}
+
+
+def evaluation_of(path: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]]:
+    """The measures of RUN/evaluation/report.json, and who judged; nothing where there is none that can be read."""
+    try:
+        with open(f"{path}/evaluation/report.json", "rb") as handle:
+            report = json.load(handle)
+        about = report["about"]
+        judge = (str(about["fingerprints"]["held_out"]), str(about["features"]), str(about["resolution"]))
+        kept = ("title", "value", "interval", "floor", "told_apart", "worse")
+        found = {RENAMED.get(key, key): {name: entry.get(name) for name in kept} for key, entry in report.items() if _measure(entry)}
+        return found, judge
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}, ()
+
+
+def _measure(entry: Any) -> bool:
+    return isinstance(entry, dict) and "family" in entry and isinstance(entry.get("value"), int | float)
+
+
+def alive(path: str, updated: str) -> bool:
+    """Does a process hold the folder, or has one written here just now? (A lock of another machine may not be seen.)"""
+    if fcntl is not None:
+        try:
+            with open(f"{path}/.lock", "rb") as handle:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            pass
+        except OSError:
+            return True
+    try:
+        return time.time() - datetime.strptime(updated, "%Y-%m-%dT%H:%M:%S%z").timestamp() < QUIET
+    except ValueError:
+        return False
+
+
+def one_line(path: str) -> str:
+    """A small text file as one line; nothing where there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as handle:
+            return " ".join(handle.read(4000).split())
+    except OSError:
+        return ""
