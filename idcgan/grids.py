@@ -70,12 +70,14 @@ def _check(notebook: Path, parameters: dict[str, Any], seen: set) -> None:
     check_parameters(notebook, parameters)
     if parameters.get("films") == "":
         raise InputError("films is empty; name them with --films FOLDER.")
-    if isinstance(parameters.get("films"), str) and not parameters["films"].startswith("phantom:"):
+    if isinstance(parameters.get("films"), str) and not re.match(r"phantom(:|$)", parameters["films"]):
         parameters["films"] = str(Path(parameters["films"]).expanduser().resolve())  # the notebook runs in a folder of its own
     found = config_of(notebook, parameters)
     if found is None:
         return
     films, config = found
+    if films == "phantom":  # of the run's own class, which a preset may set
+        parameters["films"] = films = f"phantom:{config.label_class or 'normal'}"
     if "films" in parameters and (films, config.label_class, config.batch_size) not in seen:
         check_source(films, config)
         seen.add((films, config.label_class, config.batch_size))
