@@ -7,8 +7,6 @@ that opens, resizes and saves each level of each film. Waiting: steps of the `re
 in the middle of a transition, where half of the films are up-sampled; and the same steps on a batch that is there already.
 """
 
-import idcgan  # noqa: F401, I001 (before torch, see step.py)
-
 import argparse
 import statistics
 import tempfile
@@ -16,19 +14,11 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 from side_by_side import keep
 
-from idcgan import Pyramid, preset
-from idcgan.batches import MixedBatches
-from idcgan.loader import Loader
-from idcgan.memory import plan_memory
-from idcgan.moves import step
 from idcgan.phantom import film as phantom_film
-from idcgan.state import start
-
-CPU = torch.device("cpu")
+from idcgan.pyramid import Pyramid
 
 
 def plain_loop(films: list[Path], levels: tuple[int, ...], out: Path) -> None:
@@ -61,16 +51,25 @@ def building(count: int, times: int) -> dict:
 
 def waiting(levels: tuple[int, ...], seconds: float) -> dict:
     """Per level: the share of the time in which a step waits for its films, and how much longer it takes than on a batch that is there."""
+    from idcgan import preset  # not above: the processes that build a pyramid import this script again, and need no torch
+    from idcgan.batches import MixedBatches
+    from idcgan.loader import Loader
+    from idcgan.machine import choose_device
+    from idcgan.memory import plan_memory
+    from idcgan.moves import step
+    from idcgan.state import start
+
+    device = choose_device("cpu")
     config, result = preset("recommended", resolutions=levels), {}
     plan = plan_memory(config, 1e15)
     plan[0].take_memory()
     with tempfile.TemporaryDirectory() as folder:
         pyramid = Pyramid.build("phantom:normal:16", Path(folder) / "pyramid", levels, progress=False)
         for at, resolution in enumerate(levels):
-            state = start(config, CPU, at)
+            state = start(config, device, at)
             batches = MixedBatches(pyramid, resolution, 8, levels[at - 1] if at else None, "replace")
             waits, steps, ready = [], [], []
-            with Loader(batches, lambda _: 0.5, 0, 2, CPU) as loader:
+            with Loader(batches, lambda _: 0.5, 0, 2, device) as loader:
                 films = next(loader)[0]
                 for _ in range(2):
                     step(state, config, films)
