@@ -54,11 +54,12 @@ def small_notebook(path: Path) -> Path:
     return path
 
 
-def until(condition: Callable[[], object], seconds: float, what: str) -> None:
+def until(condition: Callable[[], object], seconds: float, what: str) -> object:
     deadline = time.monotonic() + seconds
-    while not condition():
+    while not (found := condition()):
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.1)
+    return found
 
 
 def words(path: Path) -> list[str]:
@@ -115,9 +116,16 @@ def assert_dead(processes: list, seconds: float) -> None:
 
 def run_at_work(worker: subprocess.Popen, out: Path) -> Path | None:
     """The run folder that a worker's child is at, once there is a checkpoint in it."""
-    said = [argument for one in offspring(worker) for argument in one.cmdline() if argument.endswith("notebook.ipynb") and str(out) in argument]
+    said = [word for one in offspring(worker) for word in command_line(one) if word.endswith("notebook.ipynb") and str(out) in word]
     folder = Path(said[0]).parent if said else None
     return folder if folder and (folder / "checkpoint.pt").exists() and not is_done(folder) else None
+
+
+def command_line(process: psutil.Process) -> list[str]:
+    try:
+        return process.cmdline()
+    except psutil.NoSuchProcess:  # it has just ended
+        return []
 
 
 def is_done(folder: Path) -> bool:
@@ -135,19 +143,18 @@ def test_twelve_runs_a_dead_worker_a_dead_batch_and_a_failing_run(tmp_path, proc
     small_notebook(tmp_path / "small.ipynb")
     grid, out = tmp_path / "grid.yaml", tmp_path / "batch"
     runs = [{"name": f"run-{seed:02}", "seed": seed, **({"fail": True} if seed == 1 else {})} for seed in range(12)]
-    grid.write_text(yaml.safe_dump({"notebook": "small.ipynb", "parameters": {"epochs": 40}, "runs": runs}))
+    grid.write_text(yaml.safe_dump({"notebook": "small.ipynb", "parameters": {"epochs": 20}, "runs": runs}))
     address = processes.scheduler()
     victim, _ = processes.worker(address), processes.worker(address)
 
     first = processes.batch(grid, out, "--scheduler", address)
-    until(lambda: words(out / "ended.txt") and run_at_work(victim, out), 90, "a run at the first worker")
-    hit = run_at_work(victim, out)
+    hit = until(lambda: words(out / "ended.txt") and run_at_work(victim, out), 90, "a run at the first worker")
     children = offspring(victim)
     victim.kill()
     assert len(children) >= 2, "papermill and its kernel"
     assert_dead(children, 10)
     processes.worker(address)
-    until(lambda: hit is None or is_done(hit), 60, "the lost run")
+    until(lambda: is_done(hit), 60, "the lost run")
     until(lambda: len(words(out / "ended.txt")) >= 5, 60, "five runs")
     first.kill()
 
@@ -178,7 +185,7 @@ def test_twelve_runs_a_dead_worker_a_dead_batch_and_a_failing_run(tmp_path, proc
 
 def test_notebook_04_killed_interrupted_and_finished(tmp_path, processes):
     grid, out = tmp_path / "grid.yaml", tmp_path / "batch"
-    common = {"films": "phantom:normal:12", "preset": "tiny", "epochs": 100}
+    common = {"films": "phantom:normal:12", "preset": "tiny", "epochs": 60}
     grid.write_text(yaml.safe_dump({"notebook": str(NOTEBOOK_04), "parameters": common, "product": {"seed": [0, 1]}}))
     folders = [out / "seed0", out / "seed1"]
 
