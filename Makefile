@@ -27,7 +27,7 @@ lab: setup
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/pytest -n 2 --dist loadfile
-	IDCGAN_TINY=1 $(BIN)/pytest --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider notebooks
+	IDCGAN_TINY=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider notebooks
 
 # FILMS and HELD_OUT, both folders, for growing.py on films of yours
 bench: setup
