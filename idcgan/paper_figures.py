@@ -37,11 +37,11 @@ def figures(runs: dict[str, Run]) -> Iterator[tuple[str, Figure, str]]:
             yield f"figure-{training.figure}", plot_losses(run.history(), title), alt
     ours = [(class_, numbers, run) for class_, *numbers in CLASSES if (run := _longest(runs, class_))]
     for class_, (number, _), run in ours:
-        alt = f"Figure {number}: {class_} films that were trained on, at {run.resolution} x {run.resolution}."
-        yield f"figure-{number}", plot_originals(run), alt
+        title = f"Figure {number}: {class_} films that were trained on, at {run.resolution} x {run.resolution}"
+        yield f"figure-{number}", plot_originals(run, title), f"{title}."
     for class_, (_, number), run in ours:
-        alt = f"Figure {number}: generated {class_} films at {run.resolution} x {run.resolution}."
-        yield f"figure-{number}", plot_generated(run), alt
+        title = f"Figure {number}: generated {class_} films, {run.name}, at {run.resolution} x {run.resolution}"
+        yield f"figure-{number}", plot_generated(run, title), f"{title}."
 
 
 def write_figure(figure: Figure, path: Path) -> None:
@@ -52,21 +52,21 @@ def write_figure(figure: Figure, path: Path) -> None:
     atomically(path, lambda temporary: temporary.write_bytes(png))
 
 
-def plot_originals(run: Run) -> Figure:
+def plot_originals(run: Run, title: str = "") -> Figure:
     """Figures 5 and 6: the first films of the run's pyramid at its highest level. Raises InputError where the pyramid is gone."""
     pyramid = Pyramid.open(RunFolder.open(run.path).run["data"]["pyramid"])
-    return _two_rows(pyramid.level(run.resolution)[:FILMS], "original")
+    return _two_rows(pyramid.level(run.resolution)[:FILMS], title)
 
 
-def plot_generated(run: Run) -> Figure:
+def plot_generated(run: Run, title: str = "") -> Figure:
     """Figures 7 and 8: films of the run's highest level, latents 0 to 7 of seed 0, none picked."""
     source = load_generator(run.path, run.resolution)
-    return _two_rows(np.stack([picture(source, seed=0, index=i) for i in range(FILMS)]), "generated")
+    return _two_rows(np.stack([picture(source, seed=0, index=i) for i in range(FILMS)]), title)
 
 
-def _two_rows(films: np.ndarray, label: str) -> Figure:
+def _two_rows(films: np.ndarray, title: str) -> Figure:
     half = -(-len(films) // 2)
-    return plot_rows({label: films[:half], " ": films[half:]}, side=2.2)
+    return plot_rows({"": films[:half], " ": films[half:]}, side=2.2, title=title)
 
 
 def _longest(runs: dict[str, Run], label_class: str) -> Run | None:
@@ -77,32 +77,28 @@ def _longest(runs: dict[str, Run], label_class: str) -> Run | None:
 
 def plot_gan() -> Figure:
     """Figure 1: who gives what to whom."""
-    figure = Figure(figsize=(9, 3.2), layout="constrained")
-    axes = _canvas(figure, (0, 10), (0, 3.4))
-    boxes = (
-        (0.9, 0.9, "noise z", "0.35"),
-        (3.1, 0.9, "generator G", G_COLOUR),
-        (5.3, 0.9, "fake film\nG(z)", G_COLOUR),
-        (5.3, 2.4, "real film\nx", "0.35"),
-        (7.5, 1.65, "discriminator D", D_COLOUR),
-        (9.35, 1.65, "real?\nD(x), D(G(z))", "0.35"),
-    )
-    for x, y, text, colour in boxes:
-        axes.text(x, y, text, ha="center", va="center", fontsize=10, bbox={"boxstyle": "round,pad=0.5", "fc": "white", "ec": colour})
-    gives = (
-        ((1.45, 0.9), (2.25, 0.9)),
-        ((3.95, 0.9), (4.7, 0.9)),
-        ((5.9, 1.0), (6.65, 1.4)),
-        ((5.9, 2.3), (6.65, 1.9)),
-        ((8.35, 1.65), (8.65, 1.65)),
-    )
-    for start, end in gives:
-        axes.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": "0.35"})
-    learns = (((7.5, 1.3), D_COLOUR, -0.3, (7.95, 0.62), "D learns to tell"), ((3.1, 0.5), G_COLOUR, -0.2, (6.2, 0.2), "G learns to pass"))
-    for end, colour, bend, where, text in learns:
-        arrow = {"arrowstyle": "->", "color": colour, "linestyle": "--", "connectionstyle": f"arc3,rad={bend}"}
-        axes.annotate("", end, (9.35, 1.2), arrowprops=arrow)
-        axes.text(*where, text, ha="center", fontsize=9, color=colour)
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    axes = _canvas(figure, (0, 10), (-0.1, 3.2))
+    boxes = {
+        "z": (0.8, 1.0, "noise z", "0.35"),
+        "G": (2.8, 1.0, "generator G", G_COLOUR),
+        "fake": (5.0, 1.0, "fake film\nG(z)", G_COLOUR),
+        "real": (5.0, 2.6, "real film\nx", "0.35"),
+        "D": (7.1, 1.8, "discriminator D", D_COLOUR),
+        "belief": (9.2, 1.8, "real?\nD(x), D(G(z))", "0.35"),
+    }
+    drawn = {}
+    for name, (x, y, text, colour) in boxes.items():
+        box = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": colour}
+        drawn[name] = axes.text(x, y, text, ha="center", va="center", fontsize=10, bbox=box)
+    for giver, taker in (("z", "G"), ("G", "fake"), ("fake", "D"), ("real", "D"), ("D", "belief")):
+        ends = {"patchA": drawn[giver].get_bbox_patch(), "patchB": drawn[taker].get_bbox_patch(), "shrinkA": 3, "shrinkB": 3}
+        axes.annotate("", boxes[taker][:2], boxes[giver][:2], arrowprops={"arrowstyle": "->", "color": "0.35", **ends})
+    for learner, start, low, text in (("D", 9.0, 1.15, "D learns to tell"), ("G", 9.4, 0.15, "G learns to pass")):
+        x, y, _, colour = boxes[learner]
+        axes.plot((start, start, x), (1.45, low, low), "--", color=colour, linewidth=1)
+        axes.annotate("", (x, y - 0.3), (x, low - 0.02), arrowprops={"arrowstyle": "->", "color": colour})
+        axes.text((x + start) / 2, low + 0.05, text, ha="center", va="bottom", fontsize=9, color=colour)
     return figure
 
 
@@ -120,9 +116,10 @@ def plot_generator(run: Run) -> Figure:
         width, height = 0.16 + 0.11 * np.log2(resolution), 0.5 + np.log2(maps)
         axes.bar(1.7 * place, height, width, color="0.35" if last else G_COLOUR, alpha=0.35)
         axes.text(1.7 * place, height + 0.15, f"{maps} map{'s' if maps > 1 else ''}", ha="center", fontsize=8)
-        axes.text(1.7 * place, -0.15, f"{resolution} x\n{resolution}", ha="center", va="top", fontsize=8)
+        axes.text(1.7 * place, -0.15, f"{resolution} x {resolution}", ha="center", va="top", fontsize=8)
         axes.annotate("", (1.7 * place - width / 2 - 0.05, 0.25), (1.7 * place - 1.2 + 0.2, 0.25), arrowprops={"arrowstyle": "->", "color": "0.35"})
-    axes.set_title("Each arrow: a transposed convolution of 4 x 4; then batch norm and ReLU, at the film Tanh", fontsize=9)
+    arrows = "Each arrow: a transposed convolution of 4 x 4; then batch norm and ReLU, at the film Tanh"
+    axes.set_title(f"{arrows}. Heights and widths on scales of doublings", fontsize=9)
     return figure
 
 

@@ -37,7 +37,7 @@ def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
     losses = np.array([[row["loss_d"], row["loss_g"]] for row in rows], dtype=float)
     if np.isfinite(losses).any():
         top.set_ylim(min(0.0, np.nanmin(losses)), 1.05 * np.nanpercentile(losses, 99.5))
-    top.set_ylabel("binary cross entropy")
+    top.set_ylabel("loss")
     bottom.set(ylabel="belief that it is real", xlabel="step", ylim=(0, 1))
     if title:
         figure.suptitle(title)
@@ -59,7 +59,7 @@ def plot_loss_curves(runs: dict[str, list[dict[str, Any]]], against: str = "step
             high += [np.nanpercentile(values, 99.5)] if np.isfinite(values).any() else []
     if high:
         axes.set_ylim(0, 1.05 * max(high))
-    axes.set(xlabel={"step": "step", "films_seen": "films seen", "seconds": "seconds"}[against], ylabel="binary cross entropy")
+    axes.set(xlabel={"step": "step", "films_seen": "films seen", "seconds": "seconds"}[against], ylabel="loss")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
@@ -78,10 +78,13 @@ def plot_side_by_side(pictures: dict[str, Any], width: float = 10.0) -> Figure:
     return figure
 
 
-def plot_rows(rows: dict[str, np.ndarray], side: float = 1.1) -> Figure:
+def plot_rows(rows: dict[str, np.ndarray], side: float = 1.1, title: str = "") -> Figure:
     """Labelled rows of films: each value (n, r, r) or (n, c, r, r), uint8, or float in [-1, 1]; `side` inches per film."""
     columns = max(len(films) for films in rows.values())
-    figure = Figure(figsize=(side * columns + 1.2, side * len(rows)), layout="constrained")
+    labels = 1.2 if any(rows) else 0.0
+    figure = Figure(figsize=(side * columns + labels, side * len(rows) + (0.35 if title else 0)), layout="constrained")
+    if title:
+        figure.suptitle(title, fontsize=11)
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (label, films) in zip(axes, rows.items(), strict=True):
