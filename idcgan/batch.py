@@ -20,6 +20,10 @@ from .parameters import check_parameters
 from .records import RunFolder
 
 BATCH = "parameters.json"  # in a run folder: it is one of a batch, and these are its parameters
+# What papermill says where a kernel ended before its first cell. Jupyter picks a kernel's ports and lets them go again before the kernel takes
+# them; on a busy machine another process can be there first. Nothing of the run has happened yet: it is begun again.
+NEVER_BEGAN = "Kernel died before replying to kernel_info"
+ATTEMPTS = 3
 
 
 def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: bool = True, go_on: bool = False,
@@ -29,7 +33,7 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
     One process per run: two kernels driven from threads of one process hang. Ctrl-C, or a file `stop` in `out`, lets the run
     finish its step and save. `go_on`: `out` belongs to this run, begun or not: what has no checkpoint is begun anew, and what
     fails stays there to be looked at. `environment`: of the run's process, instead of this one's. Raises InputError for an
-    unknown parameter (papermill only warns), WorkError where a cell failed.
+    unknown parameter (papermill only warns), WorkError where a cell failed or no kernel could be started.
     """
     import yaml  # comes with papermill; JSON will not do, for YAML takes its 1e-05 for text
 
@@ -42,10 +46,13 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
     # tied to this process: where it is killed, the run ends, and another attempt can take the folder
     command = [sys.executable, "-m", "idcgan.tied", str(os.getpid()), "papermill", str(notebook), str(out / "notebook.ipynb"), "--no-progress-bar",
                "--cwd", str(notebook.parent), "--parameters_yaml", yaml.safe_dump(parameters, allow_unicode=True)]  # fmt: skip
-    with open(out / "stderr.txt", "w+", encoding="utf-8") as errors:
-        # a session of its own: Ctrl-C reaches this process only, which then asks the run to stop
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True, env=environment)
-        stopped = _follow(process, out, progress)
+    for _ in range(ATTEMPTS):
+        with open(out / "stderr.txt", "w+", encoding="utf-8") as errors:
+            # a session of its own: Ctrl-C reaches this process only, which then asks the run to stop
+            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True, env=environment)
+            stopped = _follow(process, out, progress)
+        if stopped or process.returncode == 0 or NEVER_BEGAN not in _reason(out):
+            break
     if go_on:
         (out / "stop").unlink(missing_ok=True)
         return _status_in_batch(out, process.returncode, stopped)

@@ -50,6 +50,31 @@ def test_a_failing_cell_is_one_sentence(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+def fake_papermill(folder: Path, monkeypatch, dies: int) -> Path:
+    """In papermill's place, a module that says what papermill says of a dead kernel, `dies` times, and then ends well."""
+    (folder / "papermill.py").write_text(
+        "import pathlib, sys\n"
+        f"tried = pathlib.Path({str(folder / 'tried.txt')!r})\n"
+        "times = len(tried.read_text().split()) if tried.exists() else 0\n"
+        "tried.write_text('again ' * (times + 1))\n"
+        f"sys.exit('RuntimeError: Kernel died before replying to kernel_info' if times < {dies} else 0)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{Path(__file__).resolve().parents[1]}")
+    return folder / "tried.txt"
+
+
+@pytest.mark.parametrize("dies", [0, 2, 3])
+def test_a_kernel_that_never_began_is_started_again(tmp_path, monkeypatch, dies):
+    tried = fake_papermill(tmp_path, monkeypatch, dies)
+    out = tmp_path / "run"
+    if dies < 3:
+        assert execute(NOTEBOOK, parameters(out), out, progress=False, go_on=True) == "finished"
+    else:
+        with pytest.raises(WorkError, match="the notebook failed: Kernel died before replying"):
+            execute(NOTEBOOK, parameters(out), out, progress=False, go_on=True)
+    assert len(tried.read_text().split()) == min(dies + 1, 3)
+
+
 def test_ctrl_c_saves_and_can_be_resumed(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "idcgan", "run", "phantom:normal:12", "--notebook", str(NOTEBOOK), "--preset", "tiny",
