@@ -6,21 +6,25 @@ they are there, and off unless asked for.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .config import kind_and_share
 from .crew import ALONE, Crew
 
 
 def augment(films: Tensor, kinds: tuple[str, ...], rng: torch.Generator, strength: float = 1.0, crew: Crew = ALONE) -> Tensor:
     """Films (b, c, r, r) in [-1, 1], changed one by one at random; gradients flow through.
 
-    `rng` is a CPU generator: the draws are the same on every device and can be saved and restored. In a crew they are made
-    for the films of all processes.
+    A kind may have a share of the strength for itself: "brightness:0.25". `rng` is a CPU generator: the draws are the same on
+    every device and can be saved and restored. In a crew they are made for the films of all processes.
     """
     for kind in kinds:
-        films = _KINDS[kind](films, _Draw(len(films), rng, crew), strength)
+        name, share = kind_and_share(kind)
+        films = _KINDS[name](films, _Draw(len(films), rng, crew), strength * share)
     return films
 
 
@@ -54,11 +58,19 @@ def _translation(films: Tensor, draw: _Draw, strength: float) -> Tensor:
 
     Padded and sliced: the published index grids take 0.75 GB for 8 films of 2048 x 2048.
     """
+    return _moved(films, draw, strength, lambda reach: F.pad(films, (reach,) * 4, value=-1.0))
+
+
+def _shift(films: Tensor, draw: _Draw, strength: float) -> Tensor:
+    """As translation, but the film goes on beyond its border as it ends there: G need not learn black bars."""
+    return _moved(films, draw, strength, lambda reach: F.pad(films, (reach,) * 4, mode="replicate"))
+
+
+def _moved(films: Tensor, draw: _Draw, strength: float, padded: Callable[[int], Tensor]) -> Tensor:
     side = films.shape[-1]
     reach = round(side / 8 * strength)
     at = draw.places(2 * reach + 1)
-    padded = F.pad(films, (reach,) * 4, value=-1.0)
-    return torch.stack([film[:, y : y + side, x : x + side] for film, (y, x) in zip(padded, at, strict=True)])
+    return torch.stack([film[:, y : y + side, x : x + side] for film, (y, x) in zip(padded(reach), at, strict=True)])
 
 
 def _cutout(films: Tensor, draw: _Draw, strength: float) -> Tensor:
@@ -77,4 +89,4 @@ def _flip(films: Tensor, draw: _Draw, strength: float) -> Tensor:
     return torch.where(turn, films.flip(-1), films)
 
 
-_KINDS = {"brightness": _brightness, "contrast": _contrast, "translation": _translation, "cutout": _cutout, "flip": _flip}
+_KINDS = {"brightness": _brightness, "contrast": _contrast, "translation": _translation, "shift": _shift, "cutout": _cutout, "flip": _flip}

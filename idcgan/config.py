@@ -1,4 +1,4 @@
-"""RunConfig: everything that decides a run, one field each, and the presets.
+"""RunConfig: everything that decides a run, one field each.
 
 Tables 1-3 of the paper are fields here under the field's own names; what the paper leaves open is a field too, so
 that a run never depends on a constant hidden in the code.
@@ -17,15 +17,18 @@ from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from .errors import InputError
+from .presets import PRESETS
 from .pyramid import check_resolutions
 
-AUGMENTATIONS = ("brightness", "contrast", "translation", "cutout", "flip")
+AUGMENTATIONS = ("brightness", "contrast", "translation", "shift", "cutout", "flip")
 CHOICES = {
     "square": ("crop", "pad"),
     "channels": (1, 3),
+    "edges": ("zeros", "replicate"),
+    "kernels": ("normal", "he", "bilinear"),
     "growth": ("preserve", "reset", "scratch"),
     "transition": ("replace", "fade", "jump"),
-    "objective": ("bce",),
+    "objective": ("bce", "hinge", "least_squares"),
     "generator_loss": ("non_saturating", "saturating"),
     "labels": ("standard", "flipped"),
     "epochs_for": ("run", "level"),
@@ -45,6 +48,7 @@ RANGES = {
     "transition_share": (0.0, 1.0),
     "learning_rate": (1e-8, 1.0),
     "learning_rate_d": (0.0, 1.0),
+    "cool_down": (0.0, 1.0),
     "beta1": (0.0, 0.9999),
     "beta2": (0.0, 0.999999),
     "label_smoothing": (0.0, 0.5),
@@ -78,6 +82,8 @@ class RunConfig:
     feature_maps_d: int = 8
     max_feature_maps: int = 128  # where the doubling stops; 0: never
     blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
+    edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
+    kernels: str = "normal"  # how convolutions start, see networks.initialise
     growth: str = "preserve"
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
@@ -98,10 +104,12 @@ class RunConfig:
     label_smoothing: float = 0.0  # real films are labelled 1 - label_smoothing
     learning_rate: float = 0.0001
     learning_rate_d: float = 0.0  # 0: the same as learning_rate
+    cool_down: float = 0.0  # the last part of the run, over which both learning rates fall in a line to a fiftieth
     beta1: float = 0.5
     beta2: float = 0.999
     # beyond the paper
-    augment: tuple[str, ...] = ()  # of AUGMENTATIONS, in both players' view of both real and fake
+    # of AUGMENTATIONS, in both players' view of both real and fake; "brightness:0.25" has a quarter of the strength
+    augment: tuple[str, ...] = ()
     augment_strength: float = 1.0
     ema: float = 0.0  # decay per step of the generator's running average; 0: off
     # the records
@@ -119,9 +127,10 @@ class RunConfig:
                 raise InputError(f"{name} is {value!r}; choose one of {_list(CHOICES[name])}.")
         if re.search(r"[/\\\x00-\x1f]", self.label_class) or self.label_class.startswith("."):
             raise InputError(f"label_class is {self.label_class!r}; give the plain name of a subfolder, such as normal.")
-        for name in self.augment:
-            if name not in AUGMENTATIONS:
-                raise InputError(f"augment names {name!r}; choose from {_list(AUGMENTATIONS)}.")
+        for kind in self.augment:
+            kind_and_share(kind)
+        if self.objective != "bce" and (self.label_smoothing or self.generator_loss != "non_saturating"):
+            raise InputError(f"label_smoothing and generator_loss belong to objective bce; objective is {self.objective}, leave them out.")
         _check_levels(self)
 
     @classmethod
@@ -142,6 +151,10 @@ class RunConfig:
         """Twelve hex digits that name this configuration."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:12]
 
+    def rates(self) -> tuple[float, float]:
+        """The learning rates of G and D."""
+        return self.learning_rate, self.learning_rate_d or self.learning_rate
+
     def batch_at(self, level: int) -> int:
         """Films per batch at level index `level` (0 is D1)."""
         return self.batch_size[level] if len(self.batch_size) > 1 else self.batch_size[0]
@@ -150,78 +163,6 @@ class RunConfig:
         """Each level's share of the run; sums to 1."""
         raw = self.level_shares or (1.0,) * len(self.resolutions)
         return tuple(s / sum(raw) for s in raw)
-
-
-# Tables 1-3 and section 4, and nothing else: one batch size, one learning rate, no augmentation, no average. The tables'
-# words ("size of feature maps in generator") are those of the PyTorch DCGAN tutorial, whose widest layer has 8 times that
-# size, as DCGAN's has: 64 here (`--set max_feature_maps=0` for doubling without end: 2048 at 4 x 4). The epochs are read
-# as those of the whole run, as the algorithm has it ("Start training; incrementally change the resolution; continue
-# above training for all epochs"): 15, 20 and 10 share evenly over the five sets D1-D5. The other reading, all epochs at
-# every level, is `--set epochs_for=level`.
-_PAPER = dict(
-    resolutions=(64, 128, 512, 1024, 2048),
-    max_feature_maps=64,
-    growth="reset",
-    transition="replace",
-    learning_rate=0.0001,
-    batch_size=(8,),
-    feature_maps_g=8,
-    feature_maps_d=8,
-    channels=1,
-    log_every=1,  # 18 to 51 steps a level: Figures 2-4 need every one
-)
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper-normal-15": dict(_PAPER, label_class="normal", epochs=15),  # Table 1
-    "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
-    "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
-    "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
-    # What we find best for fifteen minutes on two cores, from single runs (docs/runs.md), not yet from a study over seeds.
-    "recommended": dict(
-        resolutions=(64, 128, 256, 512, 1024),
-        # low levels decide the anatomy and are cheap: thousands of steps there, hundreds above
-        minutes=15.0,
-        level_shares=(0.25, 0.3, 0.25, 0.1, 0.1),
-        epochs=0,
-        # narrow networks make more steps in the same minutes; on a few hundred films that counts for more than width
-        feature_maps_g=4,
-        feature_maps_d=4,
-        max_feature_maps=64,
-        learning_rate=0.0003,
-        # without augmentation D learns the films by heart and wins (D(x) 0.9, D(G(z)) 0.05); no flips: the heart has a side
-        augment=("brightness", "contrast", "translation"),
-        ema=0.995,
-        # preserved growth does not jump, so the films of the level below are needed for a short while only
-        transition_share=0.25,
-    ),
-    # seconds: for tests and continuous integration, far too short to learn anything
-    "tiny": dict(
-        resolutions=(16, 32),
-        feature_maps_g=4,
-        feature_maps_d=4,
-        max_feature_maps=16,
-        latent_dim=16,
-        epochs=4,
-        batch_size=(4,),
-        learning_rate=0.0004,
-        augment=("brightness", "translation"),
-        ema=0.9,
-        log_every=1,
-        samples=4,
-        moments=2,
-        workers=1,
-        checkpoint_seconds=0.0,
-    ),
-}
-# as recommended, up to 256 and in under four minutes: a first look on any machine; the same feature maps at each resolution
-PRESETS["laptop"] = dict(
-    PRESETS["recommended"],
-    resolutions=(64, 128, 256),
-    minutes=3.5,
-    level_shares=(0.35, 0.4, 0.25),
-    feature_maps_g=16,
-    feature_maps_d=16,
-)
 
 
 def preset(name: str, /, **changes: Any) -> RunConfig:
@@ -268,6 +209,20 @@ def configure(
         raise InputError(f"the films are {films} and the class is {label_class}; leave the class out, or ask for phantom:{label_class}.")
     given = {"label_class": phantom or label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
     return preset(preset_name, **{name: value for name, value in given.items() if value}, **changes)
+
+
+def kind_and_share(kind: str) -> tuple[str, float]:
+    """"brightness:0.25" -> ("brightness", 0.25): a kind of augmentation, and its share of the strength. Raises InputError."""
+    name, colon, share = kind.partition(":")
+    if name not in AUGMENTATIONS:
+        raise InputError(f"augment names {name!r}; choose from {_list(AUGMENTATIONS)}.")
+    try:
+        value = float(share) if colon else 1.0
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value <= 1.0:
+        raise InputError(f"augment holds {kind!r}; behind the colon stands the kind's strength, from 0 to 1, such as {name}:0.25.")
+    return name, value
 
 
 def parse_changes(pairs: Iterable[str]) -> dict[str, str]:

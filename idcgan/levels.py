@@ -26,7 +26,7 @@ from .networks import Generator, standing_statistics
 from .pyramid import Pyramid
 from .records import RunFolder, to_bytes
 from .schedule import Clock, Schedule
-from .state import State, check_finite, level_seed, raise_resolution, save
+from .state import State, check_finite, level_seed, raise_resolution, save, set_rates
 from .watch import Interruption, ProgressLine, Watch
 
 OnLog = Callable[[dict[str, Any]], None]
@@ -78,6 +78,7 @@ def _train_level(session: Session, state: State, interruption: Interruption, clo
         while not schedule.finished(state.level, state.step, state.seconds):
             real, replaced = next(loader)
             set_alpha(state, replaced if config.transition == "fade" else 1.0)
+            set_rates(state, config, schedule.warmth(state.level, state.step, state.seconds, config.cool_down))
             out = step(state, config, real, crew)
             state.seconds = clock.now()
             if state.step % config.log_every == 0:

@@ -54,16 +54,16 @@ def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
         with quiet(discriminator):
             with arithmetic(config, films.device):
                 real_logits = discriminator(_view(state, config, films, crew))
-            loss_real = loss_on_real(real_logits, config.labels, config.label_smoothing)
+            loss_real = loss_on_real(real_logits, config.labels, config.label_smoothing, config.objective)
             (loss_real / len(parts)).backward()
         with quiet(discriminator, len(said) + 1 < len(parts)):
             with arithmetic(config, films.device):
                 fake_logits = discriminator(_view(state, config, fake.detach(), crew))
-            loss_fake = loss_on_fake(fake_logits, config.labels)
+            loss_fake = loss_on_fake(fake_logits, config.labels, config.objective)
             (loss_fake / len(parts)).backward()
         said.append({"fake": fake, "loss_d": (loss_real + loss_fake).detach(),
-                     "d_real": probability_real(real_logits.detach(), config.labels).mean(),
-                     "d_fake": probability_real(fake_logits.detach(), config.labels).mean()})  # fmt: skip
+                     "d_real": probability_real(real_logits.detach(), config.labels, config.objective).mean(),
+                     "d_fake": probability_real(fake_logits.detach(), config.labels, config.objective).mean()})  # fmt: skip
     state.optimizer_d.step()
     return said
 
@@ -82,7 +82,7 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
                     with without_statistics(state.generator):
                         fake = generator(latents)
                 logits = discriminator(_view(state, config, fake, crew))
-            loss_g = generator_loss(logits, config.labels, config.generator_loss)
+            loss_g = generator_loss(logits, config.labels, config.generator_loss, config.objective)
             (loss_g / len(parts)).backward()
         words["loss_g"] = loss_g.detach()
     state.optimizer_g.step()

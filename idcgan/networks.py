@@ -39,20 +39,33 @@ class Up(nn.Module):
 
     Features are smoothed, never the picture: that would take its sharpness too. Forward and backward
     of a hidden layer take up to a third longer with it; folded into the kernel (6 x 6) they took two to three times as long.
+    With `edges` = "zeros", as DCGAN has it, pixels at the border are sums of fewer terms than the others, and a frame shows around the films;
+    with "replicate" the features go on beyond the border as they end there.
     """
 
-    def __init__(self, maps_in: int, maps_out: int, blur: bool, picture: bool = False) -> None:
+    def __init__(self, maps_in: int, maps_out: int, blur: bool, picture: bool = False, edges: str = "zeros") -> None:
         super().__init__()
-        layer = ConvTransposeToPicture2d if picture else nn.ConvTranspose2d
-        self.conv = layer(maps_in, maps_out, 4, 2, 1, bias=False)
-        self.blur = blur
+        self.blur, self.edges = blur, edges
+        if picture:
+            self.conv = ConvTransposeToPicture2d(maps_in, maps_out, 4, 2, 1, bias=False)
+        else:
+            self.conv = nn.ConvTranspose2d(maps_in, maps_out, 4, 2, 3 if edges == "replicate" else 1, bias=False)  # 3 takes off what _on adds
+        self.picture = picture
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(x)
+        x = self.conv(self._on(x))
+        if self.picture and self.edges == "replicate":
+            x = x[:, :, 2:-2, 2:-2]
         if not self.blur:
             return x
         row = x.new_tensor([0.25, 0.5, 0.25])
-        return F.conv2d(x, torch.outer(row, row).expand(self.conv.out_channels, 1, 3, 3), padding=1, groups=self.conv.out_channels)
+        kernel = torch.outer(row, row).expand(self.conv.out_channels, 1, 3, 3)
+        if self.edges == "replicate":  # mirrored, for what lies there alternates from pixel to pixel
+            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, groups=self.conv.out_channels)
+        return F.conv2d(x, kernel, padding=1, groups=self.conv.out_channels)
+
+    def _on(self, x: Tensor) -> Tensor:
+        return F.pad(x, (1, 1, 1, 1), mode="replicate") if self.edges == "replicate" else x
 
 
 class Generator(nn.Module):
@@ -64,7 +77,7 @@ class Generator(nn.Module):
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
-                 skip: bool = True, blur: bool = False) -> None:  # fmt: skip
+                 skip: bool = True, blur: bool = False, edges: str = "zeros") -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
         self.alpha = 1.0  # weight of the newest head while `transition = fade` blends it in (Karras et al. 2018)
@@ -74,9 +87,10 @@ class Generator(nn.Module):
         resolution = 8
         while resolution < levels[-1]:
             maps_in, maps_out = maps[resolution // 2], maps[resolution]
-            self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur), batch_norm(maps_out), nn.ReLU(inplace=True))
+            self.blocks[str(resolution)] = nn.Sequential(Up(maps_in, maps_out, blur, edges=edges), batch_norm(maps_out), nn.ReLU(inplace=True))
             resolution *= 2
-        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur=False, picture=True) for r in (levels if skip else levels[-1:])})
+        with_head = levels if skip else levels[-1:]
+        self.heads = nn.ModuleDict({str(r): Up(maps[r // 2], channels, blur=False, picture=True, edges=edges) for r in with_head})
         self.tanh = nn.Tanh()
 
     def forward(self, z: Tensor) -> Tensor:
@@ -171,25 +185,52 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
 
 def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator]:
     """Both networks for level index `level`, weights drawn as in DCGAN from a seed of their own."""
-    levels, top, skip = config.resolutions[: level + 1], config.resolutions[-1], config.growth == "preserve"
-    maps_g = feature_maps(top, config.feature_maps_g, config.max_feature_maps)
-    maps_d = feature_maps(top, config.feature_maps_d, config.max_feature_maps)
-    generator = Generator(levels, maps_g, config.latent_dim, config.channels, skip, config.blur)
-    discriminator = Discriminator(levels, maps_d, config.channels, skip)
+    generator = build_generator(config, level)
+    maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps)
+    discriminator = Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve")
     rng = torch.Generator().manual_seed(seed)
-    initialise(generator, rng)
-    initialise(discriminator, rng)
+    initialise(generator, rng, config.kernels)
+    initialise(discriminator, rng, config.kernels)
     return generator, discriminator
 
 
-def initialise(network: nn.Module, rng: torch.Generator) -> None:
-    """Convolutions from N(0, 0.02), batch-norm scales from N(1, 0.02), shifts 0 (Radford et al. 2015, section 4)."""
+def build_generator(config: RunConfig, level: int) -> Generator:
+    """The generator for level index `level`, weights as PyTorch leaves them: to be initialised or loaded."""
+    maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps)
+    skip = config.growth == "preserve"
+    return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges)
+
+
+def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
+    """Batch-norm scales from N(1, 0.02), shifts 0, and convolutions by `kernels`.
+
+    normal: N(0, 0.02) (Radford et al. 2015, section 4). he: N(0, 2 / terms of a sum) (He et al. 2015), half the variance and half the
+    size where a picture or a verdict comes out. In narrow layers these weights are several times as large, and Adam, whose steps have the size
+    of the learning rate, turns them more slowly: it can then be raised. bilinear: as he, but transposed convolutions start as bilinear enlargement
+    under random mixes of maps, which has no checkerboard in it.
+    """
     for module in network.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            nn.init.normal_(module.weight, 0.0, 0.02, generator=rng)
-        elif isinstance(module, nn.BatchNorm2d):
+        if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02, generator=rng)
             nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+            spread = 0.02 if kernels == "normal" else _he(module)
+            if kernels == "bilinear" and isinstance(module, nn.ConvTranspose2d) and module.stride[0] == 2:
+                row = torch.tensor([1.0, 3.0, 3.0, 1.0])
+                kernel = torch.outer(row, row) / torch.outer(row, row).square().mean().sqrt()
+                mix = torch.empty(*module.weight.shape[:2], 1, 1).normal_(0.0, spread, generator=rng)
+                with torch.no_grad():
+                    module.weight.copy_(mix * kernel)
+            else:
+                nn.init.normal_(module.weight, 0.0, spread, generator=rng)
+
+
+def _he(layer: nn.Conv2d | nn.ConvTranspose2d) -> float:
+    terms = layer.in_channels * layer.kernel_size[0] ** 2  # of the sum that one output is
+    if isinstance(layer, nn.ConvTranspose2d):
+        terms //= layer.stride[0] ** 2
+    comes_out = isinstance(layer, ConvTransposeToPicture2d) or layer.out_channels == 1
+    return 0.5 * terms**-0.5 if comes_out else (2 / terms) ** 0.5
 
 
 def grow(config: RunConfig, level: int, seed: int, generator: Generator, discriminator: Discriminator) -> tuple[Generator, Discriminator]:

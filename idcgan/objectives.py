@@ -13,39 +13,58 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, labels: str = "standard", smoothing: float = 0.0) -> Tensor:
-    """Scalar: the cross entropy of D on a real and on a fake batch, logits (b,) each. Real is 1 (flipped: 0)."""
-    return loss_on_real(real_logits, labels, smoothing) + loss_on_fake(fake_logits, labels)
+def discriminator_loss(real_logits: Tensor, fake_logits: Tensor, labels: str = "standard", smoothing: float = 0.0, objective: str = "bce") -> Tensor:
+    """Scalar: D's loss on a real and on a fake batch, logits (b,) each."""
+    return loss_on_real(real_logits, labels, smoothing, objective) + loss_on_fake(fake_logits, labels, objective)
 
 
-def loss_on_real(logits: Tensor, labels: str = "standard", smoothing: float = 0.0) -> Tensor:
+def loss_on_real(logits: Tensor, labels: str = "standard", smoothing: float = 0.0, objective: str = "bce") -> Tensor:
     """The half of D's loss that real films cause.
 
-    `smoothing` moves the real label only, to 1 - smoothing (Salimans et al. 2016, one-sided).
+    bce: cross entropy, the label 1 (flipped: 0) less `smoothing` (Salimans et al. 2016, one-sided). hinge: max(0, 1 - D), no gradient
+    from films that D is sure of (Lim and Ye 2017). least_squares: (D - 1)^2 (Mao et al. 2017).
     """
-    return F.binary_cross_entropy_with_logits(_sign(labels) * logits, torch.full_like(logits, 1.0 - smoothing))
+    logits = _sign(labels) * logits
+    if objective == "hinge":
+        return F.relu(1.0 - logits).mean()
+    if objective == "least_squares":
+        return (logits - 1.0).square().mean()
+    return F.binary_cross_entropy_with_logits(logits, torch.full_like(logits, 1.0 - smoothing))
 
 
-def loss_on_fake(logits: Tensor, labels: str = "standard") -> Tensor:
-    """The half of D's loss that fakes cause."""
-    return F.binary_cross_entropy_with_logits(_sign(labels) * logits, torch.zeros_like(logits))
+def loss_on_fake(logits: Tensor, labels: str = "standard", objective: str = "bce") -> Tensor:
+    """The half of D's loss that fakes cause: cross entropy, max(0, 1 + D), or D^2."""
+    logits = _sign(labels) * logits
+    if objective == "hinge":
+        return F.relu(1.0 + logits).mean()
+    if objective == "least_squares":
+        return logits.square().mean()
+    return F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
 
 
-def generator_loss(fake_logits: Tensor, labels: str = "standard", kind: str = "non_saturating") -> Tensor:
+def generator_loss(fake_logits: Tensor, labels: str = "standard", kind: str = "non_saturating", objective: str = "bce") -> Tensor:
     """Scalar to minimise, from D's logits (b,) on fakes.
 
-    saturating: E log(1 - D(G(z))), equation 1 as printed, flat where D wins. non_saturating: -E log D(G(z)), the same
-    fixed point with gradients where they are needed (Goodfellow et al. 2014, section 3).
+    bce, saturating: E log(1 - D(G(z))), equation 1 as printed, flat where D wins. bce, non_saturating: -E log D(G(z)), the same
+    fixed point with gradients where they are needed (Goodfellow et al. 2014, section 3). hinge: -E D; least_squares: E (D - 1)^2.
     """
     logits = _sign(labels) * fake_logits
+    if objective == "hinge":
+        return -logits.mean()
+    if objective == "least_squares":
+        return (logits - 1.0).square().mean()
     if kind == "saturating":
         return -F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
     return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
 
 
-def probability_real(logits: Tensor, labels: str = "standard") -> Tensor:
-    """How likely D holds each film for real, in [0, 1], whichever way the labels are: what the history logs as D(x)."""
-    return torch.sigmoid(_sign(labels) * logits)
+def probability_real(logits: Tensor, labels: str = "standard", objective: str = "bce") -> Tensor:
+    """How likely D holds each film for real, in [0, 1], whichever way the labels are: what the history logs as D(x).
+
+    With hinge the logit is a margin and its sigmoid an order, no probability; with least_squares D itself aims at 0 and 1.
+    """
+    logits = _sign(labels) * logits
+    return logits.clamp(0.0, 1.0) if objective == "least_squares" else torch.sigmoid(logits)
 
 
 def _sign(labels: str) -> int:

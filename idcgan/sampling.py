@@ -20,7 +20,7 @@ from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError, WorkError
 from .films import CONTACT_SHEET
-from .networks import Generator, feature_maps
+from .networks import Generator, build_generator
 from .records import grid, to_bytes
 
 SHEET_FILMS = 36  # on the contact sheet
@@ -57,7 +57,8 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
         raise InputError(
             f"{path} is a safetensors file, but not one of an idcgan generator; give a run folder or a generator-*.safetensors of one."
         )
-    generator = _rebuild(RunConfig.from_dict(json.loads(facts["config"])), int(facts["resolution"]))
+    config = RunConfig.from_dict(json.loads(facts["config"]))
+    generator = build_generator(config, config.resolutions.index(int(facts["resolution"])))
     try:
         generator.load_state_dict(weights)
     except RuntimeError as error:
@@ -81,12 +82,6 @@ def _weights_file(source: Path, resolution: int | None) -> Path:
     if resolution and resolution not in files:
         raise InputError(f"{source} has no generator at {resolution}; it has {', '.join(map(str, files))}.")
     return files[resolution or max(files)]
-
-
-def _rebuild(config: RunConfig, resolution: int) -> Generator:
-    levels = tuple(r for r in config.resolutions if r <= resolution)
-    maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps)
-    return Generator(levels, maps, config.latent_dim, config.channels, config.growth == "preserve", config.blur)
 
 
 def latent(seed: int, index: int, latent_dim: int) -> torch.Tensor:

@@ -67,8 +67,7 @@ def _state(config: RunConfig, device: torch.device, generator: Generator, discri
     for network in (generator, discriminator):
         network.to(device=device, memory_format=tuning.memory_format(device)).train()
     average = copy.deepcopy(generator).requires_grad_(False) if config.ema else None
-    optimizer_g = _adam(generator, config.learning_rate, config)
-    optimizer_d = _adam(discriminator, config.learning_rate_d or config.learning_rate, config)
+    optimizer_g, optimizer_d = (_adam(network, rate, config) for network, rate in zip((generator, discriminator), config.rates(), strict=True))
     rng = torch.Generator().manual_seed(config.seed)
     return State(generator, discriminator, average, optimizer_g, optimizer_d, rng, level)
 
@@ -76,6 +75,13 @@ def _state(config: RunConfig, device: torch.device, generator: Generator, discri
 def _adam(network: nn.Module, learning_rate: float, config: RunConfig) -> torch.optim.Optimizer:
     fused = next(network.parameters()).device.type in ("cpu", "cuda")  # one kernel for all weights
     return torch.optim.Adam(network.parameters(), learning_rate, (config.beta1, config.beta2), fused=fused)
+
+
+def set_rates(state: State, config: RunConfig, warmth: float) -> None:
+    """Both optimisers' learning rates: those of the config times `warmth`."""
+    for optimizer, rate in zip((state.optimizer_g, state.optimizer_d), config.rates(), strict=True):
+        for group in optimizer.param_groups:
+            group["lr"] = rate * warmth
 
 
 def raise_resolution(state: State, config: RunConfig) -> None:
@@ -172,7 +178,7 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
         if state.average is not None:
             state.average.load_state_dict(content["average"] or content["generator"])
     except RuntimeError:
-        shape = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "latent_dim", "channels", "growth", "blur")
+        shape = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "latent_dim", "channels", "growth", "blur", "edges")
         differ = [
             f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in shape if getattr(other, k) != getattr(config, k)
         ]

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from idcgan.augment import augment
-from idcgan.config import AUGMENTATIONS, PRESETS
+from idcgan.config import AUGMENTATIONS, PRESETS, preset
+from idcgan.errors import InputError
 
 
 def films(count: int = 6, side: int = 32, channels: int = 1) -> torch.Tensor:
@@ -61,6 +62,18 @@ def test_brightness_adds_one_number_per_film_up_to_half():
     assert abs(means.mean()) < 0.08
 
 
+def test_a_kind_has_its_own_share_of_the_strength():
+    x = films(100, 8)
+    assert torch.equal(augment(x, ("brightness:0.25",), rng()), augment(x, ("brightness",), rng(), strength=0.25))
+    assert torch.equal(augment(x, ("brightness:0.5",), rng(), strength=0.5), augment(x, ("brightness",), rng(), strength=0.25))
+
+
+@pytest.mark.parametrize("kind", ["brightness:", "brightness:2", "brightness:-1", "brightness:nan", "brightness:much", "gloss:1", ":1"])
+def test_a_kind_or_share_that_makes_no_sense_is_refused(kind):
+    with pytest.raises(InputError, match="augment"):
+        preset("tiny", augment=(kind, "shift"))
+
+
 def test_contrast_keeps_the_mean_and_scales_the_rest():
     x = films(200, 8)
     changed = augment(x, ("contrast",), rng())
@@ -71,11 +84,12 @@ def test_contrast_keeps_the_mean_and_scales_the_rest():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_translation_is_a_shift_with_black_coming_in(channels):
+@pytest.mark.parametrize("kind", ["translation", "shift"])
+def test_translation_brings_in_black_and_shift_what_lies_at_the_border(kind, channels):
     """Against a shift done pixel by pixel; every film must be one of the shifts up to an eighth of the side."""
     side, reach = 16, 2
     x = films(40, side, channels)
-    moved = augment(x, ("translation",), rng())
+    moved = augment(x, (kind,), rng())
     found = set()
     for film, got in zip(x, moved, strict=True):
         for down in range(-reach, reach + 1):
@@ -83,8 +97,9 @@ def test_translation_is_a_shift_with_black_coming_in(channels):
                 expected = torch.full_like(film, -1.0)
                 for row in range(side):
                     for column in range(side):
-                        if 0 <= row - down < side and 0 <= column - right < side:
-                            expected[:, row, column] = film[:, row - down, column - right]
+                        there = (min(max(row - down, 0), side - 1), min(max(column - right, 0), side - 1))
+                        if kind == "shift" or there == (row - down, column - right):
+                            expected[:, row, column] = film[:, there[0], there[1]]
                 if torch.equal(got, expected):
                     found.add((down, right))
                     break
@@ -130,7 +145,7 @@ def test_no_film_is_turned_round_unless_asked():
         assert "flip" not in values.get("augment", ())
     side = torch.zeros(64, 1, 16, 16)
     side[..., :8] = 1.0
-    others = tuple(kind for kind in AUGMENTATIONS if kind not in ("flip", "cutout"))
+    others = tuple(kind for kind in AUGMENTATIONS if kind not in ("flip", "cutout", "translation"))  # shift moves like it
     changed = augment(side, others, rng())
     left, right = changed[..., 2:-2, 2:6], changed[..., 2:-2, 10:14]  # out of reach of what translation brings in
     assert (left.mean((1, 2, 3)) > right.mean((1, 2, 3))).all()

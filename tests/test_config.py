@@ -36,7 +36,8 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
         "transition": "replace",
         "objective": "bce",  # section 3.1
     }
-    left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "blur": False, "level_shares": ()}
+    left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
+    left_out |= {"blur": False, "edges": "zeros", "kernels": "normal"}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
         assert getattr(config, field) == value, field
@@ -159,6 +160,7 @@ def configs():
         low, high = RANGES[field]
         return st.integers(low, high) if isinstance(low, int) else st.floats(low, high, allow_nan=False)
 
+    only_with_bce = {"label_smoothing": 0.0, "generator_loss": "non_saturating"}
     resolutions = st.sampled_from([(16,), (16, 32), (64, 128, 512), (64, 256, 1024)])
     return resolutions.flatmap(
         lambda levels: st.fixed_dictionaries(
@@ -175,7 +177,7 @@ def configs():
                 "epochs": st.integers(1, 1_000_000),
             }
         )
-    ).map(lambda values: RunConfig(**values))
+    ).map(lambda values: RunConfig(**values | ({} if values["objective"] == "bce" else only_with_bce)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -193,11 +195,8 @@ def test_the_hash_changes_with_every_field(field):
         "preset": "other", "label_class": "abnormal", "resolutions": (16, 64), "square": "pad", "channels": 3, "blur": True, "growth": "reset",
         "epochs_for": "level", "level_shares": (1.0, 2.0), "batch_size": (5,), "transition": "fade", "generator_loss": "saturating",
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
-        "precision": "bf16", "sync_batch_norm": False,
+        "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "kernels": "bilinear", "objective": "hinge",
     }  # fmt: skip
-    if field == "objective":
-        assert CHOICES["objective"] == (base.objective,)  # one choice so far: nothing to change to
-        return
     now = getattr(base, field)
     value = others[field] if field in others else now + 1 if isinstance(now, int) else 0.9 * now + 0.07
     assert value != now
@@ -218,3 +217,10 @@ def test_batch_size_is_one_for_all_or_one_per_level():
 def test_a_label_class_that_leaves_the_folder_is_refused(name):
     with pytest.raises(InputError, match="label_class"):
         preset("tiny", label_class=name)
+
+
+@pytest.mark.parametrize("change", [{"label_smoothing": 0.1}, {"generator_loss": "saturating"}])
+def test_what_only_cross_entropy_has_is_refused_elsewhere(change):
+    preset("tiny", **change)
+    with pytest.raises(InputError, match="belong to objective bce; objective is hinge"):
+        preset("tiny", objective="hinge", **change)

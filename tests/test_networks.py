@@ -19,6 +19,7 @@ from idcgan.networks import (
     feature_maps,
     grow,
     halve,
+    initialise,
     same_layers,
     standing_statistics,
 )  # fmt: skip
@@ -147,6 +148,49 @@ def test_blur_takes_the_checkerboard_out():
     board = [up(x)[..., 3:-3, 3:-3].std().item() for up in (plain, smooth)]
     assert board[0] > 0.01
     assert board[1] < 1e-6
+
+
+@pytest.mark.parametrize("picture", [False, True])
+@pytest.mark.parametrize("blur", [False, True])
+def test_replicated_edges_leave_no_frame(blur, picture):
+    """A constant field comes out the same at the border as in the middle; with zeros beyond it, it does not."""
+    field = torch.ones(2, 4, 6, 6)
+    for edges, even in (("replicate", True), ("zeros", False)):
+        up = Up(4, 3 if not picture else 1, blur, picture, edges)
+        nn.init.normal_(up.conv.weight, generator=torch.Generator().manual_seed(0))
+        out = up(field)
+        assert out.shape == (2, 1 if picture else 3, 12, 12)
+        # rows and columns repeat every two pixels inside; so must the border
+        assert torch.allclose(out[..., :2, :2], out[..., 4:6, 4:6], atol=1e-5) == even
+
+
+def test_replicated_edges_are_the_same_layer_inside():
+    plain, replicated = Up(3, 5, False), Up(3, 5, False, edges="replicate")
+    replicated.load_state_dict(plain.state_dict())
+    x = draw(2, 3, 8, 8)
+    assert torch.allclose(plain(x)[..., 1:-1, 1:-1], replicated(x)[..., 1:-1, 1:-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("kernels", ["he", "bilinear"])
+def test_he_keeps_the_size_of_what_goes_through(kernels):
+    """Features of mean square 1 become features of mean square 2, which ReLU halves."""
+    down, up = nn.Conv2d(32, 64, 4, 2, 1, bias=False), Up(64, 32, False, edges="replicate")
+    for layer in (down, up):
+        initialise(layer, torch.Generator().manual_seed(0), kernels)
+    assert down(draw(4, 32, 16, 16))[..., 1:-1, 1:-1].square().mean().item() == pytest.approx(2, rel=0.1)
+    if kernels == "he":
+        assert up(draw(4, 64, 8, 8)).square().mean().item() == pytest.approx(2, rel=0.1)
+
+
+def test_bilinear_kernels_start_without_a_checkerboard():
+    """Random maps, constant over the picture, stay constant; with N(0, 0.02) neighbouring pixels differ by as much as the values are large."""
+    for kernels, most, least in (("bilinear", 1e-5, 0.0), ("normal", 9.0, 0.5)):
+        up = Up(16, 8, False, edges="replicate")
+        initialise(up, torch.Generator().manual_seed(0), kernels)
+        assert up.conv.weight.square().mean().sqrt().item() == pytest.approx(0.02 if kernels == "normal" else (2 / 64) ** 0.5, rel=0.3)
+        out = up(torch.ones(1, 16, 6, 6))
+        step = (out[..., 1:] - out[..., :-1]).abs().mean() / out.abs().mean()
+        assert least <= step <= most
 
 
 # ---- growth = preserve ----------------------------------------------------------------------------------------------

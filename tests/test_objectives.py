@@ -8,7 +8,7 @@ import torch
 
 from idcgan.config import preset
 from idcgan.moves import step
-from idcgan.objectives import discriminator_loss, generator_loss, probability_real
+from idcgan.objectives import discriminator_loss, generator_loss, loss_on_real, probability_real
 from idcgan.state import start
 
 REAL, FAKE = torch.tensor([2.0, -0.5, 0.1]), torch.tensor([-1.0, 0.3, 4.0])
@@ -52,6 +52,30 @@ def test_flipped_labels_call_a_film_real_at_zero():
     assert discriminator_loss(sure, -sure, "standard").item() > 15
     assert probability_real(sure, "flipped").min() > 0.999
     assert probability_real(sure, "standard").max() < 0.001
+
+
+def test_hinge_and_least_squares_are_their_formulas():
+    real, fake = REAL.double(), FAKE.double()
+    hinge = (1 - real).clamp(min=0).mean() + (1 + fake).clamp(min=0).mean()
+    assert discriminator_loss(real, fake, objective="hinge").item() == pytest.approx(hinge.item())
+    assert generator_loss(fake, objective="hinge").item() == pytest.approx(-fake.mean().item())
+    squares = ((real - 1) ** 2).mean() + (fake**2).mean()
+    assert discriminator_loss(real, fake, objective="least_squares").item() == pytest.approx(squares.item())
+    assert generator_loss(fake, objective="least_squares").item() == pytest.approx(((fake - 1) ** 2).mean().item())
+
+
+@pytest.mark.parametrize("objective", ["hinge", "least_squares"])
+def test_flipped_labels_change_the_sign_for_every_objective(objective):
+    there, back = discriminator_loss(REAL, FAKE, objective=objective), discriminator_loss(-REAL, -FAKE, "flipped", objective=objective)
+    assert there.item() == pytest.approx(back.item())
+    assert generator_loss(FAKE, objective=objective).item() == pytest.approx(generator_loss(-FAKE, "flipped", objective=objective).item())
+    assert torch.equal(probability_real(REAL, objective=objective), probability_real(-REAL, "flipped", objective=objective))
+
+
+def test_a_hinge_lets_go_of_films_that_d_is_sure_of():
+    sure = torch.tensor([3.0, 1.5], requires_grad=True)
+    (gradient,) = torch.autograd.grad(loss_on_real(sure, objective="hinge"), sure)
+    assert gradient.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("kind", ["saturating", "non_saturating"])

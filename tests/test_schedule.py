@@ -90,3 +90,17 @@ def test_a_level_without_a_step_is_refused():
 def test_a_batch_larger_than_the_films_is_refused(bound):
     with pytest.raises(InputError, match="batch_size is 16 and there are 12 films"):
         Schedule.plan(preset("tiny", batch_size=(4, 16), **bound), 12)
+
+
+def test_rates_cool_down_over_the_last_part_of_the_run():
+    """Two levels of 6 and 24 steps, the last fifth of 30: from step 24 of the run, which is step 18 of the second level."""
+    config = RunConfig(resolutions=(16, 32), epochs=10, level_shares=(1.0, 4.0), batch_size=(4,))
+    schedule = Schedule.plan(config, 12)
+    warm = [schedule.warmth(1, step, 0.0, 0.2) for step in range(25)]
+    assert warm[:19] == pytest.approx([1.0] * 19)
+    assert warm[21] == pytest.approx(0.5)
+    assert warm[24] == 0.02
+    assert schedule.warmth(0, 6, 0.0, 0.2) == 1.0
+    assert {schedule.warmth(1, step, 0.0, 0.0) for step in range(25)} == {1.0}
+    clock = Schedule.plan(RunConfig(resolutions=(16, 32), epochs=0, minutes=10, batch_size=(4,)), 12)
+    assert [clock.warmth(1, 5, seconds, 0.5) for seconds in (0.0, 300.0, 450.0, 700.0)] == pytest.approx([1.0, 1.0, 0.5, 0.02])

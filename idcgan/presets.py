@@ -1,0 +1,76 @@
+"""The presets: fields of RunConfig by name, with the reasons."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Tables 1-3 and section 4, and nothing else: one batch size, one learning rate, no augmentation, no average. The tables'
+# words ("size of feature maps in generator") are those of the PyTorch DCGAN tutorial, whose widest layer has 8 times that
+# size, as DCGAN's has: 64 here (`--set max_feature_maps=0` for doubling without end: 2048 at 4 x 4). The epochs are read
+# as those of the whole run, as the algorithm has it ("Start training; incrementally change the resolution; continue
+# above training for all epochs"): 15, 20 and 10 share evenly over the five sets D1-D5. The other reading, all epochs at
+# every level, is `--set epochs_for=level`.
+_PAPER = dict(
+    resolutions=(64, 128, 512, 1024, 2048),
+    max_feature_maps=64,
+    growth="reset",
+    transition="replace",
+    learning_rate=0.0001,
+    batch_size=(8,),
+    feature_maps_g=8,
+    feature_maps_d=8,
+    channels=1,
+    log_every=1,  # 18 to 51 steps a level: Figures 2-4 need every one
+)
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper-normal-15": dict(_PAPER, label_class="normal", epochs=15),  # Table 1
+    "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
+    "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
+    "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
+    # What we find best for fifteen minutes on two cores, from single runs (docs/runs.md), not yet from a study over seeds (docs/recipe.md).
+    "recommended": dict(
+        resolutions=(64, 128, 256, 512, 1024),
+        # low levels decide the anatomy and are cheap: thousands of steps there, hundreds above
+        minutes=15.0,
+        level_shares=(0.25, 0.3, 0.25, 0.1, 0.1),
+        epochs=0,
+        # narrow networks make more steps in the same minutes; on a few hundred films that counts for more than width
+        feature_maps_g=4,
+        feature_maps_d=4,
+        max_feature_maps=64,
+        learning_rate=0.0003,
+        # without augmentation D learns the films by heart and wins (D(x) 0.9, D(G(z)) 0.05); no flips: the heart has a side
+        augment=("brightness", "contrast", "translation"),
+        ema=0.995,
+        # preserved growth does not jump, so the films of the level below are needed for a short while only
+        transition_share=0.25,
+    ),
+    # seconds: for tests and continuous integration, far too short to learn anything
+    "tiny": dict(
+        resolutions=(16, 32),
+        feature_maps_g=4,
+        feature_maps_d=4,
+        max_feature_maps=16,
+        latent_dim=16,
+        epochs=4,
+        batch_size=(4,),
+        learning_rate=0.0004,
+        augment=("brightness", "translation"),
+        ema=0.9,
+        log_every=1,
+        samples=4,
+        moments=2,
+        workers=1,
+        checkpoint_seconds=0.0,
+    ),
+}
+# as recommended, up to 256 and in under four minutes: a first look on any machine; the same feature maps at each resolution
+PRESETS["laptop"] = dict(
+    PRESETS["recommended"],
+    resolutions=(64, 128, 256),
+    minutes=3.5,
+    level_shares=(0.35, 0.4, 0.25),
+    feature_maps_g=16,
+    feature_maps_d=16,
+)
