@@ -1,6 +1,6 @@
 # make run    sets up .venv and trains on the embedded phantom films through notebook 04 (under five minutes after setup)
 # make run FILMS=folder CLASS=abnormal PRESET=recommended MINUTES=20   the same on your films (or EPOCHS=20)
-# make lab    opens the notebooks          make test   sets up and passes the tests
+# make lab    opens the start page         make test   sets up and passes the tests
 # make course writes the notebooks of the course from notebooks/masters
 # make bench  measures                     make clean  removes the environment and caches, never your runs
 PYTHON ?= python3
@@ -15,6 +15,8 @@ SEED ?= 0
 OUT ?=
 # more fields, such as SET="batch_size=4 blur=true"
 SET ?=
+# more options of JupyterLab, such as LAB="--no-browser --port=8900"
+LAB ?=
 
 .PHONY: run lab course test bench clean setup
 .DEFAULT_GOAL := run
@@ -22,8 +24,10 @@ SET ?=
 run: setup
 	@$(BIN)/idcgan run "$(FILMS)" --preset "$(PRESET)" --class "$(CLASS)" --epochs $(EPOCHS) --minutes $(MINUTES) --seed $(SEED) $(if $(OUT),--out "$(OUT)") $(foreach field,$(SET),--set "$(field)")
 
+# notebooks/.jupyter has JupyterLab's defaults here: it asks nothing of the network. Your own settings go before them.
 lab: setup
-	$(BIN)/jupyter lab notebooks
+	JUPYTER_CONFIG_PATH="$(CURDIR)/notebooks/.jupyter$${JUPYTER_CONFIG_PATH:+:$$JUPYTER_CONFIG_PATH}" \
+	  $(BIN)/jupyter lab "$(CURDIR)" --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB)
 
 # the copies for students and with solutions, from notebooks/masters
 course: setup
