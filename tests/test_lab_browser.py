@@ -30,8 +30,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LISTED = tomllib.loads((ROOT / "notebooks" / "notebooks.toml").read_text(encoding="utf-8"))["notebook"]
 COURSE = [entry["file"] for entry in LISTED if entry["file"][:2] <= "05" and (ROOT / "notebooks" / f"{entry['file']}.ipynb").exists()]
 SCREENSHOTS = Path(os.environ.get("IDCGAN_SCREENSHOTS") or ROOT / "artefacts" / "screenshots")
-DESK = {"width": 1280, "height": 900}
+DESK = {"width": 1280, "height": 1000}
 RUN_ALL = 150_000  # milliseconds for Run All in tiny mode, on a machine that has other things to do
+
+# What JupyterLab or Notebook 7 complain of by themselves, and why it is nothing of ours.
+HARMLESS = {
+    "Cannot read properties of undefined (reading 'schema')": "Notebook 7.6, with any notebook and settings: one is read before it is loaded",
+    "Command 'filebrowser:open-path' not registered": "Notebook 7.6, now and then: it has no side bar with files and asks for one",
+}
 
 # What the pictures of a widget show, as one string; empty while one is not there yet. Two updates with the same picture are the same string.
 SEEN = """(widget) => {
@@ -63,7 +69,8 @@ class Lab:
             port = found.getsockname()[1]
         self.folder, self.token, self.log = folder, secrets.token_hex(16), folder / "server.log"
         self.address = f"http://127.0.0.1:{port}"
-        options = ["--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={self.token}"]
+        options = ["--no-browser", "--ServerApp.ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
+        options += [f"--IdentityProvider.token={self.token}"]
         options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "JUPYTER"))}
         environment |= {f"JUPYTER_{name}_DIR": str(folder / "jupyter" / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
@@ -143,10 +150,14 @@ class Window:
 
     def __init__(self, browser, lab: Lab) -> None:
         self.page, self.lab, self.wrong = browser.new_page(), lab, []
-        self.page.on("console", lambda message: self.wrong.append(f"console: {message.text}") if message.type == "error" else None)
-        self.page.on("pageerror", lambda error: self.wrong.append(f"error: {error}"))
+        self.page.on("console", lambda message: self._complained(message.text) if message.type == "error" else None)
+        self.page.on("pageerror", lambda error: self._complained(str(error)))
         self.page.on("request", lambda request: self._asked(request.url))
         self.page.on("websocket", lambda channel: self._asked(channel.url))
+
+    def _complained(self, text: str) -> None:
+        if not any(known in text for known in HARMLESS):
+            self.wrong.append(text)
 
     def _asked(self, url: str) -> None:
         if not url.startswith((self.lab.address, self.lab.address.replace("http:", "ws:"), "data:", "blob:")):
@@ -216,12 +227,17 @@ class Widget:
         return False
 
     def slides(self) -> bool:
-        """Moves one slider after the other by a step, with the arrow keys, until the picture changes."""
-        for handle in self.place.locator(".noUi-target:not([disabled]) .noUi-handle:visible").all():
+        """Drags one slider after the other by a quarter of its track, with the mouse, until the picture changes."""
+        for slider in self.place.locator(".noUi-target:not([disabled]):visible").all():
             before = self.seen()
-            handle.focus()
-            at_end = handle.get_attribute("aria-valuenow") == handle.get_attribute("aria-valuemax")
-            handle.press("ArrowLeft" if at_end else "ArrowRight")
+            slider.scroll_into_view_if_needed()
+            track, handle = slider.bounding_box(), slider.locator(".noUi-handle").first.bounding_box()
+            x, y = (handle[side] + handle[length] / 2 for side, length in (("x", "width"), ("y", "height")))
+            away = (1 if x < track["x"] + track["width"] / 2 else -1) * track["width"] / 4
+            self.page.mouse.move(x, y)
+            self.page.mouse.down()
+            self.page.mouse.move(x + away, y, steps=4)
+            self.page.mouse.up()
             if self.changes(before, 8):
                 return True
         return False
@@ -230,6 +246,12 @@ class Widget:
         """The button whose words begin so, or None."""
         found = self.place.get_by_role("button", name=re.compile(rf"^\W*({words})\b"))
         return found.first if found.count() else None
+
+    def cut_off(self) -> list[str]:
+        """Words that do not fit where they stand."""
+        words = ".widget-label, .widget-button, .widget-toggle-button, .widget-readout"
+        wider = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+        return self.place.locator(words).evaluate_all(wider)
 
     def trains(self) -> None:
         """Train or Run, Pause, Stop: the picture moves, comes to rest, and the widget is ready to begin again."""
@@ -240,8 +262,8 @@ class Widget:
         assert self.rests(), "the picture went on after Pause"
 
     def pictured(self, name: str) -> None:
-        self.page.keyboard.press("Escape")
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.place.evaluate("(widget) => { widget.style.padding = '12px'; document.activeElement.blur(); }")
         self.place.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
 
 
@@ -253,6 +275,7 @@ def try_widgets(window: Window, name: str) -> None:
     for at in range(number):
         widget = Widget(window, at)
         assert widget.rests(), f"widget {at + 1} of {name} has no picture"
+        assert widget.cut_off() == [], f"words are cut off in widget {at + 1} of {name}"
         moved, trained = widget.slides(), widget.button("Train|Run") is not None
         if trained:
             widget.trains()
