@@ -56,6 +56,14 @@ OVER = """(cells) => {
     return error !== null || (prompts.filter((text) => /\\d/.test(text)).length >= cells && !prompts.some((text) => text.includes('*')));
 }"""
 
+# The words of labels and buttons that are wider than the place they stand in.
+WIDER = """(all) => all.filter((one) => {
+    const words = document.createRange(), style = getComputedStyle(one);
+    words.selectNodeContents(one);
+    const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return one.clientWidth && words.getBoundingClientRect().width > room + 0.5;
+}).map((one) => one.textContent)"""
+
 
 class Lab:
     """A JupyterLab server that `make lab` started on a copy of the notebooks."""
@@ -249,9 +257,7 @@ class Widget:
 
     def cut_off(self) -> list[str]:
         """Words that do not fit where they stand."""
-        words = ".widget-label, .widget-button, .widget-toggle-button, .widget-readout"
-        wider = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
-        return self.place.locator(words).evaluate_all(wider)
+        return self.place.locator(".widget-label, .widget-button, .widget-toggle-button, .widget-readout").evaluate_all(WIDER)
 
     def trains(self) -> None:
         """Train or Run, Pause, Stop: the picture moves, comes to rest, and the widget is ready to begin again."""
