@@ -60,8 +60,9 @@ OVER = """(cells) => {
 WIDER = """(all) => all.filter((one) => {
     const words = document.createRange(), style = getComputedStyle(one);
     words.selectNodeContents(one);
-    const room = one.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
-    return one.clientWidth && words.getBoundingClientRect().width > room + 0.5;
+    const room = one.getBoundingClientRect().width - ['paddingLeft', 'paddingRight', 'borderLeftWidth', 'borderRightWidth']
+        .reduce((sum, side) => sum + parseFloat(style[side]), 0);
+    return one.clientWidth && words.getBoundingClientRect().width > room + 0.05;
 }).map((one) => one.textContent)"""
 
 
@@ -234,19 +235,28 @@ class Widget:
                 return True
         return False
 
+    def sliders(self) -> list:
+        """Those that can be moved now."""
+        return self.place.locator(".noUi-target:not([disabled]):visible").all()
+
+    def drag(self, slider) -> bool:
+        """Moves a slider by a quarter of its track, with the mouse, towards the farther end; whether it has another value then."""
+        slider.scroll_into_view_if_needed()
+        handle = slider.locator(".noUi-handle").first
+        track, grip, before = slider.bounding_box(), handle.bounding_box(), handle.get_attribute("aria-valuenow")
+        x, y = (grip[side] + grip[length] / 2 for side, length in (("x", "width"), ("y", "height")))
+        away = (1 if x < track["x"] + track["width"] / 2 else -1) * track["width"] / 4
+        self.page.mouse.move(x, y)
+        self.page.mouse.down()
+        self.page.mouse.move(x + away, y, steps=4)
+        self.page.mouse.up()
+        return handle.get_attribute("aria-valuenow") != before
+
     def slides(self) -> bool:
-        """Drags one slider after the other by a quarter of its track, with the mouse, until the picture changes."""
-        for slider in self.place.locator(".noUi-target:not([disabled]):visible").all():
+        """Whether one slider after the other, moved, gives another picture."""
+        for slider in self.sliders():
             before = self.seen()
-            slider.scroll_into_view_if_needed()
-            track, handle = slider.bounding_box(), slider.locator(".noUi-handle").first.bounding_box()
-            x, y = (handle[side] + handle[length] / 2 for side, length in (("x", "width"), ("y", "height")))
-            away = (1 if x < track["x"] + track["width"] / 2 else -1) * track["width"] / 4
-            self.page.mouse.move(x, y)
-            self.page.mouse.down()
-            self.page.mouse.move(x + away, y, steps=4)
-            self.page.mouse.up()
-            if self.changes(before, 8):
+            if self.drag(slider) and self.changes(before, 8):
                 return True
         return False
 
@@ -259,13 +269,24 @@ class Widget:
         """Words that do not fit where they stand."""
         return self.place.locator(".widget-label, .widget-button, .widget-toggle-button, .widget-readout").evaluate_all(WIDER)
 
-    def trains(self) -> None:
-        """Train or Run, Pause, Stop: the picture moves, comes to rest, and the widget is ready to begin again."""
+    def trains(self, name: str) -> None:
+        """Train or Run, a slider while it runs, Pause, Resume and Stop where there are such: the picture moves, and rests when it is told to."""
         before = self.seen()
         self.button("Train|Run").click()
         assert self.changes(before, 60), "training changed nothing in the picture"
-        self.button("Pause").click()
+        if sliders := self.sliders():
+            assert any(self.drag(slider) for slider in sliders), "no slider moves while it trains"
+            assert self.changes(self.seen(), 30), "the training ended, or its picture stood still, when a slider was moved"
+        self.button("Pause").click(timeout=5000)
         assert self.rests(), "the picture went on after Pause"
+        self.pictured(name)
+        if resume := self.button("Resume"):
+            before = self.seen()
+            resume.click(timeout=5000)
+            assert self.changes(before, 30), "nothing went on after Resume"
+        if stop := self.button("Stop"):
+            stop.click(timeout=5000)
+            assert self.rests(), "the picture went on after Stop"
 
     def pictured(self, name: str) -> None:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
@@ -274,24 +295,18 @@ class Widget:
 
 
 def try_widgets(window: Window, name: str) -> None:
-    """Every widget of the notebook answers: one with Train is trained, one with sliders only is moved. A slider somewhere must change its picture."""
+    """Every widget of the notebook answers: one with Train or Run is trained, in any other a slider must change the picture."""
     number = window.page.locator(".idcgan-widget").count()
     assert number, f"{name} has no widget"
-    slid = False
     for at in range(number):
-        widget = Widget(window, at)
-        assert widget.rests(), f"widget {at + 1} of {name} has no picture"
-        assert widget.cut_off() == [], f"words are cut off in widget {at + 1} of {name}"
-        moved, trained = widget.slides(), widget.button("Train|Run") is not None
-        if trained:
-            widget.trains()
-        assert moved or trained, f"nothing changed the picture of widget {at + 1} of {name}"
-        widget.pictured(name if at == 0 else f"{name}-{at + 1}")
-        if trained:
-            widget.button("Stop").click()
-            assert widget.rests(), "the picture went on after Stop"
-        slid = slid or moved
-    assert slid, f"no slider of {name} changed a picture"
+        widget, which, picture = Widget(window, at), f"widget {at + 1} of {name}", name if at == 0 else f"{name}-{at + 1}"
+        assert widget.rests(), f"{which} has no picture"
+        assert widget.cut_off() == [], f"words are cut off in {which}"
+        if widget.button("Train|Run"):
+            widget.trains(picture)
+        else:
+            assert widget.slides(), f"no slider changed the picture of {which}"
+            widget.pictured(picture)
 
 
 @pytest.mark.parametrize("name", COURSE)

@@ -6,6 +6,7 @@ the copy in solutions/ only. The first cell and the start page come from noteboo
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,7 +38,7 @@ def built(entry: dict[str, Any]) -> dict[Path, str]:
     path = f"{entry['file']}.ipynb"
     return {
         NOTEBOOKS / path: _as_text([_head(entry, False), *_without(master.cells, "solution")]),
-        NOTEBOOKS / "solutions" / path: _as_text([_head(entry, True), *_without(master.cells, "exercise")]),
+        NOTEBOOKS / "solutions" / path: _as_text([_head(entry, True), *_further_down(_without(master.cells, "exercise"))]),
     }
 
 
@@ -103,13 +104,19 @@ def _without(cells: list[Any], tag: str) -> list[Any]:
     return [cell for cell in cells if tag not in cell.metadata.get("tags", [])]
 
 
+def _further_down(cells: list[Any]) -> list[Any]:
+    """The cells of a copy that lies one folder further down: links to files lead one folder up first."""
+    links = re.compile(r"\]\((?!https?:|mailto:|#)")
+    return [{**cell, "source": links.sub("](../", cell.source)} if cell.cell_type == "markdown" else cell for cell in cells]
+
+
 def _as_text(cells: list[Any]) -> str:
     """A notebook file: no outputs, cell ids that stay the same from build to build."""
     clean = []
     for number, cell in enumerate(cells):
-        tags = cell.metadata.get("tags", [])
+        tags = cell["metadata"].get("tags", [])
         clean.append({**cell, "id": f"c{number:02}", "metadata": {"tags": tags} if tags else {}})
-        if cell.cell_type == "code":
+        if cell["cell_type"] == "code":
             clean[-1] |= {"outputs": [], "execution_count": None}
     notebook = nbformat.from_dict({**new_notebook(metadata=KERNEL), "cells": clean})
     nbformat.validate(notebook)
