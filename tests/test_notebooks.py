@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote
@@ -212,3 +214,21 @@ def test_each_notebook_of_the_map_points_to_the_paper():
         assert what - pointed_to(words_of(name)) == set(), f"{name} does not name them"
         if not what:
             assert words in words_of(name), f"{name} does not name the {words}"
+
+
+@pytest.mark.parametrize(("minutes", "options", "code"), [(1, [], 0), (0.001, ["-n", "2", "--dist", "loadfile"], 1)], ids=["quick", "too slow"])
+def test_a_notebook_slower_than_stated_fails_the_run(tmp_path, minutes, options, code):
+    """As `make test` runs them, with notebooks of one cell; with workers the reports arrive from other processes."""
+    pytest.importorskip("nbval")
+    shutil.copy(NOTEBOOKS / "conftest.py", tmp_path)
+    cell = {"cell_type": "code", "id": "a", "metadata": {}, "source": "assert 1 + 1 == 2", "outputs": [], "execution_count": None}
+    notebook = {"cells": [cell], "metadata": {"kernelspec": {**KERNEL, "display_name": "Python 3"}}, "nbformat": 4, "nbformat_minor": 5}
+    for name in ("01_one", "99_not_listed"):
+        (tmp_path / f"{name}.ipynb").write_text(json.dumps(notebook))
+    (tmp_path / "notebooks.toml").write_text(f'[[notebook]]\nfile = "01_one"\nrun_minutes = {minutes}\n')
+    command = [sys.executable, "-m", "pytest", "--nbval-lax", "-p", "no:cacheprovider", *options, "."]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert run.returncode == code, run.stdout + run.stderr
+    assert "2 passed" in run.stdout
+    assert re.search(rf"01_one +\d+\.\d +{60 * minutes:.0f} allowed{'   too slow' * code}$", run.stdout, re.MULTILINE)
+    assert re.search(r"99_not_listed +\d+\.\d +not listed$", run.stdout, re.MULTILINE)
