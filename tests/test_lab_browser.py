@@ -1,7 +1,8 @@
 """The course in a real browser, as a student meets it: `make lab`, Run All Cells, a slider, Train, Pause, Stop.
 
 Pictures of the widgets and of the top of each notebook are kept in artefacts/screenshots, or in the folder IDCGAN_SCREENSHOTS.
-The notebooks are copies, in tiny mode; JupyterLab's settings and data are in a folder of their own.
+The notebooks are copies, in tiny mode; JupyterLab's settings and data are in a folder of their own. IDCGAN_FULL=1 runs them in full instead
+(some ten minutes): pictures for the README.
 """
 
 import importlib.util
@@ -31,7 +32,9 @@ LISTED = tomllib.loads((ROOT / "notebooks" / "notebooks.toml").read_text(encodin
 COURSE = [entry["file"] for entry in LISTED if entry["file"][:2] <= "05" and (ROOT / "notebooks" / f"{entry['file']}.ipynb").exists()]
 SCREENSHOTS = Path(os.environ.get("IDCGAN_SCREENSHOTS") or ROOT / "artefacts" / "screenshots")
 DESK = {"width": 1280, "height": 1000}
-RUN_ALL = 150_000  # milliseconds for Run All in tiny mode, on a machine that has other things to do
+FULL = bool(os.environ.get("IDCGAN_FULL"))
+RUN_ALL = 600_000 if FULL else 150_000  # milliseconds for Run All, on a machine that has other things to do
+PLAY = 40_000 if FULL else 3_000  # milliseconds of training before Pause
 
 # What JupyterLab or Notebook 7 complain of by themselves, and why it is nothing of ours.
 HARMLESS = {
@@ -83,7 +86,8 @@ class Lab:
         options += ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS", "JUPYTER"))}
         environment |= {f"JUPYTER_{name}_DIR": str(folder / "jupyter" / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
-        environment |= {"JUPYTER_PREFER_ENV_PATH": "1", "IPYTHONDIR": str(folder / "ipython"), "IDCGAN_TINY": "1", "PYTHONPATH": str(ROOT)}
+        environment |= {"JUPYTER_PREFER_ENV_PATH": "1", "IPYTHONDIR": str(folder / "ipython"), "PYTHONPATH": str(ROOT)}
+        environment["IDCGAN_TINY"] = "" if FULL else "1"
         # as a student types it; this Python takes the place of .venv, which is not to be set up
         command = ["make", "-o", ".venv/ready", "lab", f"BIN={Path(sys.executable).parent}", f"LAB={' '.join(options)}"]
         with open(self.log, "w", encoding="utf-8") as log:
@@ -277,21 +281,27 @@ class Widget:
         if sliders := self.sliders():
             assert any(self.drag(slider) for slider in sliders), "no slider moves while it trains"
             assert self.changes(self.seen(), 30), "the training ended, or its picture stood still, when a slider was moved"
-        self.button("Pause").click(timeout=5000)
+        self.page.wait_for_timeout(PLAY)
+        assert self.button("Pause").is_enabled(), "the training was over before Pause could be pressed: give it longer in tiny mode"
+        self.button("Pause").click()
         assert self.rests(), "the picture went on after Pause"
         self.pictured(name)
         if resume := self.button("Resume"):
             before = self.seen()
-            resume.click(timeout=5000)
+            resume.click()
             assert self.changes(before, 30), "nothing went on after Resume"
         if stop := self.button("Stop"):
-            stop.click(timeout=5000)
+            stop.click()
             assert self.rests(), "the picture went on after Stop"
 
     def pictured(self, name: str) -> None:
+        """Keeps the widget, with a margin, in a window that is high enough for it."""
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.place.evaluate("(widget) => { widget.style.padding = '12px'; document.activeElement.blur(); }")
+        self.page.set_viewport_size({**DESK, "height": max(DESK["height"], int(self.place.bounding_box()["height"]) + 200)})
+        self.page.wait_for_timeout(300)
         self.place.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+        self.page.set_viewport_size(DESK)
 
 
 def try_widgets(window: Window, name: str) -> None:
