@@ -140,14 +140,17 @@ class View:
     pull: Tensor  # (k, 2) the direction in which each fake would lower G's loss, and how steeply
 
 
-def look(game: Game, points: int = 180, cells: int = 60, lines: int = 17) -> View:
-    """The same real points and latents at every look, so that two views can be compared; the game is left as it was."""
+def look(game: Game, points: int = 180, cells: int = 60, lines: int = 17, raw: bool = False) -> View:
+    """The same real points and latents at every look, so that two views can be compared; the game is left as it was.
+
+    `raw`: the field is what D puts out, D(x), which with flipped labels is its belief that a place is fake.
+    """
     rng = torch.Generator().manual_seed(2014)
     real, latents = game.source.sample(points, rng), 2 * torch.rand(points, 2, generator=rng) - 1
     along, across = torch.linspace(-EXTENT, EXTENT, cells), torch.linspace(-1, 1, lines)
     with torch.no_grad():
         places = torch.cartesian_prod(along, along).flip(1)  # x runs fastest
-        belief = probability_real(game.discriminator(places)[:, 0], game.labels, game.objective)
+        belief = probability_real(game.discriminator(places)[:, 0], "standard" if raw else game.labels, game.objective)
         grid = game.generator(torch.cartesian_prod(across, across))
         fake = game.generator(latents)
     return View(belief.reshape(cells, cells), grid.reshape(lines, lines, 2), real, fake, pull(game, fake))

@@ -36,7 +36,8 @@ def plot_game(game: Game, view: View | None = None, title: str = "", before: Vie
     beliefs.set_ylim(-0.03, 1.03)
     _curves(divergences, game, (("divergence", "0.25", "-", "G"),), "Jensen-Shannon divergence")
     divergences.axhline(game.floor, color=REAL_COLOUR, linestyle=":", linewidth=1.3)
-    divergences.text(1, game.floor + 0.02, "floor: real against real", transform=divergences.get_yaxis_transform(), ha="right", fontsize=7.5, color=REAL_COLOUR)
+    across = divergences.get_yaxis_transform()
+    divergences.text(1, game.floor + 0.02, "floor: real against real", transform=across, ha="right", fontsize=7.5, color=REAL_COLOUR)
     divergences.set(ylim=(0, 0.75), xlabel="moves of D")
     divergences.axhline(math.log(2), color="0.7", linestyle=":", linewidth=1)  # nothing in common
     return figure

@@ -117,13 +117,13 @@ class ToyGan(widgets.VBox):
         for _ in range(self.moves_d.value):
             said = toy.move_d(self.game)
             toy.log(self.game, said)
-            self._draw("<b>D's move.</b> It saw real points and fakes, and moved its colours. The arrows say how each fake would look more real.")
+            self._draw("<b>D's move.</b> It saw real points and fakes and moved its colours; the arrows say how each fake would look more real.")
             if self._stop.wait(BREATH):
                 return
         for _ in range(self.moves_g.value):
             before = toy.look(self.game)
             toy.log(self.game, toy.move_g(self.game))
-            self._draw("<b>G's move.</b> It followed the arrows as far as one net for all latents can: the empty triangles are where the fakes were.", before)
+            self._draw("<b>G's move.</b> It followed the arrows, as far as one net can: the empty triangles are where the fakes were.", before)
             if self._stop.wait(BREATH):
                 return
 
