@@ -43,13 +43,13 @@ def plot_game(game: Game, view: View | None = None, title: str = "", before: Vie
     return figure
 
 
-def plot_boards(views: dict[str, View], side: float = 3.2) -> Figure:
-    """Boards beside each other, each under its name."""
+def plot_boards(views: dict[str, View], side: float = 3.2, blue: str = "D: real", orange: str = "D: fake") -> Figure:
+    """Boards beside each other, each under its name. `blue`, `orange`: what the legend calls the two ends of the ground."""
     figure = Figure(figsize=(side * len(views), side + 0.65), layout="constrained")
     for axes, (name, view) in zip(figure.subplots(1, len(views), squeeze=False)[0], views.items(), strict=True):
         draw_board(axes, view)
         axes.set_title(name, fontsize=9.5)
-    figure.legend(handles=_legend(False), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
+    figure.legend(handles=_legend(False, blue, orange), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     return figure
 
 
@@ -97,15 +97,15 @@ def _window(axes: Axes) -> None:
     axes.spines[:].set_color("0.7")
 
 
-def _legend(moved: bool) -> list[Line2D]:
+def _legend(moved: bool, blue: str = "D: real", orange: str = "D: fake") -> list[Line2D]:
     nothing = {"linestyle": "none"}
     return [
         Line2D([], [], marker="o", color=REAL_COLOUR, markersize=4, label="real", **nothing),
         Line2D([], [], marker="^", color=G_COLOUR, markersize=5, label="fake", **nothing),
         Line2D([], [], marker=r"$\rightarrow$", color="#4d4d4d", markersize=11, label="the way it went" if moved else "pull of G's loss", **nothing),
         Line2D([], [], color=G_COLOUR, alpha=0.5, linewidth=1, label="G's grid"),
-        Line2D([], [], marker="s", color=BELIEF(1.0), markersize=8, label="D: real", **nothing),
-        Line2D([], [], marker="s", color=BELIEF(0.0), markersize=8, label="D: fake", **nothing),
+        Line2D([], [], marker="s", color=BELIEF(1.0), markersize=8, label=blue, **nothing),
+        Line2D([], [], marker="s", color=BELIEF(0.0), markersize=8, label=orange, **nothing),
     ]
 
 
@@ -118,5 +118,8 @@ def _curves(axes: Axes, game: Game, lines: tuple[tuple[str, str, str, str], ...]
     axes.tick_params(labelsize=8)
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(0, max([*at, 10]))
+    if not at:
+        axes.set_ylim(0, 2)
+        axes.text(0.5, 0.45, "no move yet", transform=axes.transAxes, ha="center", fontsize=8, color="0.5")
     if len(lines) > 1:
         axes.legend(fontsize=8, frameon=False, ncols=2, loc="lower right", bbox_to_anchor=(1.0, 0.97), borderaxespad=0)

@@ -3,8 +3,7 @@ import dataclasses
 import math
 
 import torch
-import torch.nn.functional as F
-from IPython.display import display
+import torch.nn.functional as F  # noqa: F401 (for the exercises)
 
 from idcgan import plots, toy, toy_curves, toy_films, toy_measures, toy_plots, toy_shapes
 from idcgan.course import opening, source, tiny
@@ -24,7 +23,10 @@ opening("step")
 # some real, some G's, and says how likely each is real. D learns from its mistakes, and G learns from D. This is Figure 1 of the paper:
 
 # %%
-plots.show(plot_gan(), alt="Figure 1: noise z goes into G, its film and a real one into D, and D's error goes back to both.")
+plots.show(
+    plot_gan(),
+    alt="Figure 1: noise z goes into G, its film and a real one into D, and D's error goes back to both.",
+)
 
 # %% [markdown]
 # Films have thousands of pixels, which is too many to look at. So, to begin with, a "film" is a point in the plane, two numbers, and then the whole
@@ -37,7 +39,7 @@ cross = toy_shapes.drawn([(i, i) for i in range(1, 10)] + [(i, 10 - i) for i in 
 shapes = [*map(toy_shapes.shape, toy_shapes.SHAPES), cross]
 plots.show(
     toy_plots.plot_shapes(shapes, [shape.sample(400, rng) for shape in shapes]),
-    alt="Five clouds of points: eight Gaussians on a circle, a ring, a spiral, two moons, and a cross that was drawn on a grid.",
+    alt="Five clouds of points: eight Gaussians, a ring, a spiral, two moons, and a cross that was drawn.",
 )
 
 # %% [markdown]
@@ -55,7 +57,7 @@ plots.show(
 game = toy.new_game("eight Gaussians", seed=0)
 plots.show(
     toy_plots.plot_game(game),
-    alt="A game before its first move: D's ground nearly white, all fakes in a small heap in the middle, eight real clusters around.",
+    alt="Before the first move: a nearly white ground, all fakes in a heap, eight real clusters around.",
 )
 
 # %% [markdown]
@@ -83,7 +85,7 @@ for _ in range(12):
 moments["then G alone, 12 moves"] = toy.look(game)
 plots.show(
     toy_plots.plot_boards(moments),
-    alt="Three boards: a white ground; D alone has coloured the middle orange and the rim blue; G alone has run from there to the blue.",
+    alt="A white ground; D alone coloured the middle orange, the rim blue; G alone ran to the blue.",
 )
 
 # %% [markdown]
@@ -96,12 +98,13 @@ game = toy.new_game("eight Gaussians", seed=0)
 turns = tiny(1000, 60)
 toy.play(game, turns)
 now = game.history[-1]
-display(
-    plots.show(
-        toy_plots.plot_game(game), alt="The same game after many turns: G's net is stretched over all eight clusters, with threads between them."
-    )
+print(
+    f"after {turns} turns: divergence {now['divergence']:.2f}, floor {game.floor:.2f}; {now['covered']} of 8 modes"
 )
-print(f"after {turns} turns: divergence {now['divergence']:.2f}, floor {game.floor:.2f}, modes covered {now['covered']} of 8")
+plots.show(
+    toy_plots.plot_game(game),
+    alt="After many turns: G's net is stretched over all eight clusters, with threads between them.",
+)
 
 # %% [markdown]
 # The *Jensen-Shannon divergence* says how far the fakes are from the real points: 0 when they are the same, log 2 = 0.69 when they have nothing in
@@ -131,7 +134,7 @@ widget
 # %%
 plots.show(
     widget.render("two moons", turns=tiny(500, 40)),
-    alt="The widget's picture of two moons: G's net folded onto both arcs, losses, D's beliefs and the divergence on the right.",
+    alt="Two moons: G's net folded onto both arcs; losses, beliefs and divergence on the right.",
 )
 
 # %% [markdown]
@@ -158,13 +161,14 @@ with torch.no_grad():
     fake_logits = game.discriminator(game.generator(game.latents(128)))[:, 0]
 d_real, d_fake = probability_real(real_logits), probability_real(fake_logits)
 value = torch.log(d_real).mean() + torch.log(1 - d_fake).mean()
-print(f"equation 1: {value:.4f}    minus D's loss: {-discriminator_loss(real_logits, fake_logits):.4f}    -2 log 2 = {-2 * math.log(2):.4f}")
-assert torch.isclose(value, -discriminator_loss(real_logits, fake_logits), atol=1e-5)
+loss = discriminator_loss(real_logits, fake_logits)
+print(f"equation 1: {value:.4f}    minus D's loss: {-loss:.4f}    -2 log 2: {-2 * math.log(2):.4f}")
+assert torch.isclose(value, -loss, atol=1e-5)
 
 # %%
 plots.show(
     toy_curves.plot_charges(),
-    alt="D's loss by what it says: falling to 0 at D = 1 on a real film, rising without end towards D = 1 on a fake; both log 2 at D = 1/2.",
+    alt="D's loss: on a real film it falls to 0 at D = 1, on a fake it rises there; both are log 2 at 1/2.",
 )
 
 # %% [markdown]
@@ -191,7 +195,9 @@ p, q = p_cloud.density(places).double(), q_cloud.density(places).double()
 best = p / (p + q)
 jsd = toy_measures.jensen_shannon(p * area, q * area)
 highest = toy_measures.value(p, q, best, area)
-print(f"value of the formula's D, summed over the plane: {highest:.4f}    -log 4 + 2 JSD: {-math.log(4) + 2 * jsd:.4f}")
+print(
+    f"value of the formula's D, summed over the plane: {highest:.4f}    -log 4 + 2 JSD: {-math.log(4) + 2 * jsd:.4f}"
+)
 assert abs(highest - (-math.log(4) + 2 * jsd)) < 1e-3
 
 # %% [markdown]
@@ -209,10 +215,11 @@ for _ in range(12):
         toy.move_d(lone)
 error = ((trained - best).abs() * (p + q) / 2 * area).sum()
 assert all(reached < highest + 1e-6 for _, reached in climb), "no D can be better than the best"
-print(f"D is {error:.3f} from the formula on average where points fall; its value {climb[-1][1]:.4f} of at most {highest:.4f}")
+print(f"D is {error:.3f} from the formula, on average where points fall")
+print(f"its value is {climb[-1][1]:.4f}; the highest there can be is {highest:.4f}")
 plots.show(
     toy_curves.plot_best(p, q, best, trained, climb, highest, 1.5 * toy_shapes.EXTENT),
-    alt="Two moons and a round fog; the formula's D as a heat map; the trained D, which looks like it; its value, climbing to a bound.",
+    alt="Moons and fog; the formula's D; the trained D, much alike; its value, climbing to a bound.",
 )
 
 # %% [markdown]
@@ -227,7 +234,7 @@ source(generator_loss)
 # %%
 plots.show(
     toy_curves.plot_pull(),
-    alt="Pull on a fake's logit by what D says of it: the saturating loss pulls not at all near 0 and fully near 1, the other the reverse.",
+    alt="Pull by what D says of a fake: the saturating loss has none near 0, the other its full pull.",
 )
 
 # %% [markdown]
@@ -242,28 +249,40 @@ for kind in ("saturating", "non_saturating"):
         said = toy.move_d(ahead)
     pulled[kind.replace("_", "-")] = toy.look(ahead)
 strength = {name: view.pull.norm(dim=1).mean().item() for name, view in pulled.items()}
-print(f"D is sure: D(G(z)) is {said['d_fake']:.5f}. Mean pull: {strength['saturating']:.4f} saturating, {strength['non-saturating']:.2f} not")
-assert strength["non-saturating"] > 100 * strength["saturating"]
+ratio = strength["non-saturating"] / strength["saturating"]
+print(f"D is sure: D(G(z)) is {said['d_fake']:.5f}. The non-saturating pull is {ratio:.0f} times as strong.")
+assert ratio > 100
 plots.show(
     toy_plots.plot_boards(pulled),
-    alt="Twice the same board with D far ahead: without a visible arrow for the saturating loss, with long arrows outwards for the other.",
+    alt="The same board twice, D far ahead: no arrows with the saturating loss, long ones with the other.",
 )
 
 # %% [markdown]
 # Both have the same fixed point; they differ in what G feels on the way. How much it hurts depends on the optimiser. Plain gradient descent goes as
-# far as the gradient is long. Adam divides by the gradient's usual length, so in this toy even a very weak pull moves G, and rather too far:
+# far as the gradient is long, so a weak pull moves nothing. Adam divides by the gradient's usual length, so in this toy even a very weak pull moves
+# G, and far out of the window, which is 4 wide:
+
 
 # %%
-for kind in ("saturating", "non_saturating"):
-    for name, optimizer in (("gradient descent", lambda weights: torch.optim.SGD(weights, lr=0.02)), ("Adam", None)):
-        ahead = toy.new_game("eight Gaussians", seed=0, kind=kind)
-        for _ in range(300):
-            toy.move_d(ahead)
-        ahead.optimizer_g = optimizer(ahead.generator.parameters()) if optimizer else ahead.optimizer_g
-        before = toy.look(ahead).fake
-        for _ in range(20):
-            toy.move_g(ahead)
-        print(f"{kind:15} {name:17} the fakes moved by {(toy.look(ahead).fake - before).norm(dim=1).mean():.3f} in 20 moves of G")
+def way_in_20_moves(kind: str, plain: bool) -> float:
+    """How far the fakes go, on average, after D has moved 300 times alone."""
+    ahead = toy.new_game("eight Gaussians", seed=0, kind=kind)
+    for _ in range(300):
+        toy.move_d(ahead)
+    if plain:
+        ahead.optimizer_g = torch.optim.SGD(ahead.generator.parameters(), lr=0.02)
+    before = toy.look(ahead).fake
+    for _ in range(20):
+        toy.move_g(ahead)
+    return (toy.look(ahead).fake - before).norm(dim=1).mean().item()
+
+
+for plain in (True, False):
+    way = {kind: way_in_20_moves(kind, plain) for kind in ("saturating", "non_saturating")}
+    name = "gradient descent" if plain else "Adam"
+    print(
+        f"{name:17} fakes move by {way['saturating']:.3f} saturating, {way['non_saturating']:.3f} non-saturating"
+    )
 
 # %% [markdown]
 # ## Mode collapse, made and measured
@@ -278,7 +297,7 @@ for _ in range(4):
     stills[f"G hasty, turn {hasty.moves_d}"] = toy.look(hasty)
 plots.show(
     toy_plots.plot_boards(stills, side=2.5),
-    alt="Four moments of a game in which G makes five moves a turn: all fakes crowd together, each time in another place.",
+    alt="Four moments of a game with five moves of G a turn: all fakes crowd in one place, each time another.",
 )
 
 # %% [markdown]
@@ -288,14 +307,17 @@ plots.show(
 histories = {"1 move of G a turn": game.history, "5 moves of G a turn": hasty.history}
 fair, poor = (rows[-1]["covered"] for rows in histories.values())
 print(f"modes covered at the end, of 8: {fair} when they take turns evenly, {poor} when G is hasty")
+for name, rows in histories.items():
+    late = {key: sum(row[key] for row in rows[-20:]) / len(rows[-20:]) for key in ("loss_d", "loss_g")}
+    print(f"{name}: D's loss {late['loss_d']:.2f}, G's {late['loss_g']:.2f} (mean of the last rows)")
 plots.show(
     toy_curves.plot_coverage(histories, 8, game.floor),
-    alt="Modes covered and divergence over the moves of D: the even game climbs to eight modes, the hasty one stays at none or one.",
+    alt="The even game climbs to eight modes and a low divergence; the hasty one stays at none or one.",
 )
 
 # %% [markdown]
-# A loss would not have told you: look at the hasty game's losses with the widget (question 3 above). Collapse is a matter of how the fakes are
-# *spread*, and notebook 05 measures it on films, where nobody hands you the modes.
+# The losses do not give it away: both games have a D near 1.39 and a G near 0.7, as if nothing were wrong. Collapse is a matter of how the fakes
+# are *spread*, and notebook 05 measures it on films, where nobody hands you the modes.
 #
 # An honest note on numbers. The same seed on the same machine repeats all this to the last digit. Another seed, processor or version of PyTorch
 # plays another game: the divergence may differ in the first decimal, and a mode may be found later. What should stay is the order of things.
@@ -307,23 +329,29 @@ plots.show(
 # `labels="flipped"` trains the text's reading. Start two games from the same weights, one of them with that sign changed:
 
 # %%
-ours, papers = toy.new_game("ring", seed=3), toy.new_game("ring", seed=3, labels="flipped")
+ours, papers = toy.new_game("ring", seed=2), toy.new_game("ring", seed=2, labels="flipped")
 with torch.no_grad():
     for weights in papers.discriminator[-1].parameters():
         weights.neg_()
 for each in (ours, papers):
     toy.play(each, tiny(300, 30))
-same = all(torch.equal(a, b) for a, b in zip(ours.generator.parameters(), papers.generator.parameters(), strict=True))
+same = all(
+    torch.equal(a, b) for a, b in zip(ours.generator.parameters(), papers.generator.parameters(), strict=True)
+)
 print(f"after {ours.moves_d} turns the two generators are the same, bit for bit: {same}")
 assert same
+views = {
+    "labels as in equation 1": toy.look(ours, raw=True),
+    "labels as in the text": toy.look(papers, raw=True),
+}
 plots.show(
-    toy_plots.plot_boards({"labels as in equation 1: D(x)": toy.look(ours, raw=True), "the paper's text: D(x)": toy.look(papers, raw=True)}),
-    alt="Two boards with identical fakes and nets; the ground of the second is the first with blue and orange exchanged.",
+    toy_plots.plot_boards(views, blue="D(x) = 1", orange="D(x) = 0"),
+    alt="Two boards with identical fakes and nets; the second ground has blue and orange exchanged.",
 )
 
 # %% [markdown]
-# The ground shows D(x) itself here, blue for 1. Fakes, net and arrows are the same; only the colours are exchanged. (Left alone, two such games
-# also differ in the weights they happen to start from, as two seeds do.)
+# The ground shows D(x) itself here. Fakes, net and arrows are the same; only the colours are exchanged. (Left alone, two such games also differ in
+# the weights they happen to start from, as two seeds do.)
 #
 # ## From points to films
 #
@@ -344,14 +372,15 @@ for _ in range(3):
     rows[f"after {film_game.moves_d}\nturns"] = toy_films.films_of(film_game, shown)
 plots.show(
     plots.plot_rows(rows, side=0.95),
-    alt="Ten phantom films; below, the fakes of ten latents at four moments: noise, then lungs and hearts in coarse grain.",
+    alt="Ten phantom films; fakes of ten latents at four moments: noise, then chests in coarse grain.",
 )
 
 # %%
 fakes = toy_films.films_of(film_game, shown)
 steps = {name: toy_films.roughness(each) for name, each in (("real", real_films), ("fake", fakes))}
-sizes = [sum(weights.numel() for weights in player.parameters()) for player in (film_game.generator, film_game.discriminator)]
-print(f"from pixel to pixel: real {steps['real']:.0f} grey levels, fake {steps['fake']:.0f}. Weights: G {sizes[0]:,}, D {sizes[1]:,}")
+weights_g = sum(weights.numel() for weights in film_game.generator.parameters())
+print(f"from pixel to pixel: real {steps['real']:.0f} grey levels, fake {steps['fake']:.0f}")
+print(f"G has {weights_g:,} weights for films of {toy_films.RESOLUTION**2:,} pixels")
 
 # %% [markdown]
 # Lungs, heart and shoulders come out of nothing but D's answers. But the films are grainy: to a fully connected layer neighbouring pixels are no
@@ -363,7 +392,9 @@ print(f"from pixel to pixel: real {steps['real']:.0f} grey levels, fake {steps['
 
 # %%
 as_run = [{**row, "level": 1, "resolution": 32} for row in film_game.history]
-plots.show(plots.plot_losses(as_run), alt="Losses of D and G over the steps, and below D's belief in real and in generated films.")
+plots.show(
+    plots.plot_losses(as_run), alt="Losses of D and G by step; below, D's belief in real and generated films."
+)
 
 # %% [markdown]
 # ## Exercises
@@ -409,7 +440,9 @@ def optimal_discriminator(p: torch.Tensor, q: torch.Tensor, labels: str = "stand
 def optimal_discriminator(p: torch.Tensor, q: torch.Tensor, labels: str = "standard") -> torch.Tensor:
     """The D(x) that maximises the value of the game, (n,), from densities p and q (n,). labels: standard or flipped."""
     both = p + q
-    d = torch.where(both > 0, p / both, 0.5)  # chosen after the division: where both are 0 its NaN is thrown away
+    d = torch.where(
+        both > 0, p / both, 0.5
+    )  # chosen after the division: where both are 0 its NaN is thrown away
     return 1 - d if labels == "flipped" else d
 
 
@@ -459,7 +492,9 @@ def modes_covered(points: torch.Tensor, modes: torch.Tensor, reach: float, share
 def modes_covered(points: torch.Tensor, modes: torch.Tensor, reach: float, share: float) -> int:
     """How many of the modes (m, 2) have at least `share` of all points (n, 2) within `reach`."""
     near = torch.cdist(points, modes) <= reach  # (n, m): is point i near mode j?
-    return int((near.sum(0) >= share * len(points)).sum())  # counts per mode, not the mere presence of a point
+    return int(
+        (near.sum(0) >= share * len(points)).sum()
+    )  # counts per mode, not the mere presence of a point
 
 
 # %% tags=["check"]
@@ -480,8 +515,8 @@ check.modes_covered(modes_covered)
 # 1. 3/4: the best D is p / (p + q).
 # 2. D cannot tell: it pays log 2 for real and log 2 for fake. That is so when the fakes are as good as real, and also when D is too weak to see the
 #    difference. A divergence with its floor tells the two apart.
-# 3. Where D is sure of the fakes, log(1 - D) is flat: the pull was thousands of times weaker above. It matters at the start, and most with plain
-#    gradient descent.
+# 3. Where D is sure of the fakes, log(1 - D) is flat: above, the pull was weaker by a factor of hundreds or thousands. It matters at the start, and
+#    most with plain gradient descent.
 # 4. In D's move the fakes are made without a gradient (`no_grad`, or `detach`) and only D's optimiser steps. In G's move the gradient must pass
 #    through D, so D's gradients fill too; but only G's optimiser steps, and D's next move clears them.
 # 5. The loss asks of each fake alone whether it looks real. It never compares fakes with each other. Count the modes they cover, or take a
