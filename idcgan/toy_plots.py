@@ -116,6 +116,8 @@ def _curves(axes: Axes, game: Game, lines: tuple[tuple[str, str, str, str], ...]
         axes.plot(at, values, style, color=colour, linewidth=1.3, marker="." if len(at) < 3 else "", label=label)
     axes.set_title(title, fontsize=9, loc="left")
     axes.tick_params(labelsize=8)
+    axes.locator_params(axis="x", integer=True)
+    axes.locator_params(nbins=4)  # each number takes a millisecond to draw
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlim(0, max([*at, 10]))
     if not at:

@@ -146,8 +146,8 @@ class ToyGan(widgets.VBox):
         self.shape = widgets.Dropdown(options=(*SHAPES, OWN), value=shape, description="shape")
         self.loss = widgets.Dropdown(options=tuple(LOSSES), description="losses")
         self.labels = widgets.Dropdown(options=("standard", "flipped"), description="labels")
-        self.moves_d, self.moves_g = (_slider(f"{player}'s moves a turn", 1, 0, 10) for player in "DG")
-        self.rate_d, self.rate_g = (widgets.SelectionSlider(options=RATES, value=0.002, description=f"{player}'s rate", **LATE) for player in "DG")
+        self.moves_d, self.moves_g = (_slider(f"moves of {player}", 1, 0, 10) for player in "DG")
+        self.rate_d, self.rate_g = (widgets.SelectionSlider(options=RATES, value=0.002, description=f"rate of {player}", **LATE) for player in "DG")
         self.at_a_press = _slider("moves a press", 5, 1, 50)
         self._rules = widgets.VBox([
             widgets.HBox([self.shape, self.loss, self.labels], layout=WRAP),
@@ -179,7 +179,7 @@ class ToyGan(widgets.VBox):
                 group["lr"] = rate.value
 
 
-LATE = {"continuous_update": False, "style": {"description_width": "110px"}}
+LATE = {"continuous_update": False, "style": {"description_width": "100px"}}
 WRAP = widgets.Layout(flex_flow="row wrap")
 
 

@@ -270,22 +270,32 @@ def test_no_figure_cuts_its_words_off():
 
 
 @pytest.fixture
-def widget():
+def drawing_widget():
     made = toy_widget.ToyGan()
     yield made
     made.pause()
 
 
-def test_nothing_runs_until_a_button_is_pressed(widget):
+@pytest.fixture
+def widget(monkeypatch):
+    """One whose picture is two words: drawing takes most of the time, and is tested elsewhere."""
+    monkeypatch.setattr(toy_widget, "plot_game", lambda game, before=None: (game.moves_d, game.moves_g))
+    monkeypatch.setattr(toy_widget, "to_png", lambda counts: str(counts).encode())
+    made = toy_widget.ToyGan()
+    yield made
+    made.pause()
+
+
+def test_nothing_runs_until_a_button_is_pressed(drawing_widget):
     before = threading.active_count()
-    widget.render("ring", turns=1)
+    drawing_widget.render("ring", turns=1)
     assert toy_widget.ToyGan("spiral").drawing is None
     assert threading.active_count() == before
-    assert not widget.running
-    assert (widget.game.moves_d, widget.game.moves_g) == (0, 0)
-    assert bytes(widget.picture.value[:4]) == b"\x89PNG"
-    assert "idcgan-widget" in widget._dom_classes
-    assert "idcgan-picture" in widget.picture._dom_classes
+    assert not drawing_widget.running
+    assert (drawing_widget.game.moves_d, drawing_widget.game.moves_g) == (0, 0)
+    assert bytes(drawing_widget.picture.value[:4]) == b"\x89PNG"
+    assert "idcgan-widget" in drawing_widget._dom_classes
+    assert "idcgan-picture" in drawing_widget.picture._dom_classes
 
 
 def test_step_buttons_move_who_they_say(widget):
@@ -400,14 +410,14 @@ def test_every_stamp_fits_the_grid():
     assert len(drawing.cells) == 5
 
 
-def test_render_is_the_picture_and_a_rendered_game_leaves_the_widgets_alone(widget):
+def test_render_is_the_picture_and_a_rendered_game_leaves_the_widgets_alone(drawing_widget):
     from idcgan.plots import to_png
 
-    widget.step()
-    assert to_png(widget.render()) == widget.picture.value
-    before = copy.deepcopy(weights(widget.game.generator))
-    assert "D has moved 7 times" in widget.render("ring", turns=7).axes[0].get_title()
-    assert equal(weights(widget.game.generator), before)
+    drawing_widget.step()
+    assert to_png(drawing_widget.render()) == drawing_widget.picture.value
+    before = copy.deepcopy(weights(drawing_widget.game.generator))
+    assert "D has moved 7 times" in drawing_widget.render("ring", turns=7).axes[0].get_title()
+    assert equal(weights(drawing_widget.game.generator), before)
 
 
 # the exercises: what usual mistakes are told

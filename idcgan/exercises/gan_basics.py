@@ -27,7 +27,7 @@ def value(answer: Callable) -> str:
     assert not _near(said, F.logsigmoid(real).mean().item() + F.logsigmoid(fake).mean().item()), "for fakes it is log(1 - D), not log D."
     assert _near(said, wanted), f"for real logits {real.tolist()} and fake ones {fake.tolist()} the value is {wanted:.3f}, not {said:.3f}."
     sure = _number(answer(torch.tensor([200.0, -200.0]), torch.tensor([-200.0, 200.0])))
-    assert math.isfinite(sure), "for logits of 200 this is not finite: the sigmoid has become 0 or 1 before the log; use F.logsigmoid of the logit."
+    assert math.isfinite(sure), "for logits of 200 this is not finite: the sigmoid is 0 or 1 before the log; use torch.nn.functional.logsigmoid."
     assert _near(sure, -200.0), f"for logits of 200 and -200 the value is -200, not {sure:.3f}; a small number added inside the log changes it."
     return "this is equation 1; it stays finite however sure D is."
 

@@ -3,7 +3,6 @@ import dataclasses
 import math
 
 import torch
-import torch.nn.functional as F  # noqa: F401 (for the exercises)
 
 from idcgan import plots, toy, toy_curves, toy_films, toy_measures, toy_plots, toy_shapes
 from idcgan.course import opening, source, tiny
@@ -117,12 +116,13 @@ plots.show(
 # ## Try it: a game of your own
 #
 # Choose a shape, or paint one (*your own drawing*). **Step D** and **Step G** show what a move does; **Run** plays on until **Pause**; **Slow
-# motion** takes one move at a time. The sliders act while it plays, and the numbers of moves may be 0. Four things to try:
+# motion** takes one move at a time. The sliders act while it plays: *moves of D* and *moves of G* in each turn (0 leaves a player out), and their
+# learning rates. Four things to try:
 #
 # 1. Press Step D ten times. Then Step G ten times. What has each learnt from the other?
 # 2. Run the spiral. Watch how the net folds.
-# 3. Let G make 5 moves a turn, and run the eight Gaussians. Where do the triangles go? (More on that below.)
-# 4. Set D's moves a turn to 0 while it runs. What do the fakes do, and why?
+# 3. Set *moves of G* to 5, reset, and run the eight Gaussians. Where do the triangles go? (More on that below.)
+# 4. Set *moves of D* to 0 while it runs. What do the fakes do, and why?
 
 # %%
 widget = ToyGan("eight Gaussians", seed=0)
@@ -134,7 +134,7 @@ widget
 # %%
 plots.show(
     widget.render("two moons", turns=tiny(500, 40)),
-    alt="Two moons: G's net folded onto both arcs; losses, beliefs and divergence on the right.",
+    alt="Two moons: G's net lies over both arcs; losses, beliefs and divergence on the right.",
 )
 
 # %% [markdown]
@@ -417,7 +417,8 @@ def game_value(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Te
 def game_value(real_logits: torch.Tensor, fake_logits: torch.Tensor) -> torch.Tensor:
     """Equation 1, a scalar, from logits (b,) and (c,)."""
     # log D is logsigmoid(t); 1 - sigmoid(t) = sigmoid(-t), so log(1 - D) is logsigmoid(-t); neither forms a 0 to take the log of
-    return F.logsigmoid(real_logits).mean() + F.logsigmoid(-fake_logits).mean()
+    logsigmoid = torch.nn.functional.logsigmoid
+    return logsigmoid(real_logits).mean() + logsigmoid(-fake_logits).mean()
 
 
 # %% tags=["check"]
