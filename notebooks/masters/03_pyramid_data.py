@@ -167,7 +167,7 @@ kinds = {
 }
 plots.show(
     pyramid_plots.plot_grey_levels(kinds),
-    alt="Three films above their histograms. Divided by 65535 the film is black, all grey levels crowd at zero; read with the right depth they spread.",
+    alt="Three films above their histograms. Divided by 65535 the film is black, its levels crowd at zero; read with the right depth they spread.",
 )
 
 # %% [markdown]
@@ -252,8 +252,9 @@ dicom_figure if has_dicom else None
 wide = read_film(folder / "wide.jpg")
 squares = {name: to_square(wide, name) for name in SQUARES}
 lost = 1 - squares["crop"].size / wide.size
-print(f"{wide.shape[1]} x {wide.shape[0]}: crop loses {lost:.0%} of the film, pad leaves {1 - wide.size / squares['pad'].size:.0%} of the square empty.")
-plots.show(pyramid_plots.plot_squares(wide, squares), alt="A wide film with its centre square framed; the cropped square; the padded one with black bars.")
+unused = 1 - wide.size / squares["pad"].size
+print(f"{wide.shape[1]} x {wide.shape[0]}: crop loses {lost:.0%} of the film, pad leaves {unused:.0%} of the square empty.")
+plots.show(pyramid_plots.plot_squares(wide, squares), alt="A wide film with its centre square framed; the cropped square; the padded one, with bars.")
 
 # %% [markdown]
 # ## Smaller without lies
@@ -315,7 +316,7 @@ for name, reduce in (("every 8th pixel", lambda f, r: gratings.reduced(f, r, "ev
     print(f"{name:16} leaves {255 * left_behind.std():.2f} grey levels of the lines")
 plots.show(
     alias_plots.plot_exact(looks, pixels=tiny(256, 128)),
-    alt="A piece of a film with fine grid lines; the film with every eighth pixel, crossed by broad false bands; the film reduced with Lanczos, without them.",
+    alt="A piece of a film with fine grid lines; every eighth pixel of it, crossed by broad false bands; the film reduced with Lanczos, without.",
 )
 
 # %% [markdown]
@@ -361,7 +362,8 @@ plots.show(
 # %%
 for number, resolution in enumerate(levels, 1):
     native = films_at.native(resolution)
-    print(f"D{number} {resolution:5}: {native} of {len(films_at)} films have that many pixels of their own" + ("" if native else "; all are enlarged"))
+    enlarged_all = "" if native else "; all are enlarged"
+    print(f"D{number} {resolution:5}: {native} of {len(films_at)} films have that many pixels of their own{enlarged_all}")
 
 # %% [markdown]
 # ## Films with known factors
@@ -465,8 +467,8 @@ first = {
     f"its twin, {high}": (twin[0, 0] + 1) / 2,
     "the difference, x 4": np.clip(0.5 + 2 * (twin - blurred)[0, 0] / 2, 0, 1),
 }
-print(f"They differ by {127.5 * apart.mean():.1f} grey levels of 255 on average, and in one pixel of a hundred by {127.5 * np.quantile(apart, 0.99):.0f} or more.")
-plots.show(pyramid_plots.plot_panels(first, columns=3), alt="A film enlarged from the lower level, its sharper twin, and their difference: the edges.")
+print(f"They differ by {127.5 * apart.mean():.1f} grey levels of 255 on average; in one pixel of 100 by {127.5 * np.quantile(apart, 0.99):.0f} or more.")
+plots.show(pyramid_plots.plot_panels(first, columns=3), alt="A film enlarged from the lower level, its sharper twin, and their difference: edges.")
 
 # %% [markdown]
 # ### Try it: the replaced share
