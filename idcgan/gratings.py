@@ -28,7 +28,7 @@ def grating(side: int, cycles: float, phase: float = 0.3) -> np.ndarray:
 
 def zone_plate(side: int) -> np.ndarray:
     """Rings that grow finer outwards, (side, side) float32 in [0, 1]: every frequency, from 0 in the middle to Nyquist at the middle of each edge."""
-    at = np.arange(side) + 0.5 - side / 2
+    at = np.arange(side) - side / 2  # the middle on a pixel: then the last wave before the edge is black, white, black
     squared = at[:, None] ** 2 + at[None, :] ** 2
     return (0.5 + 0.5 * np.cos(np.pi * squared / side)).astype(np.float32)  # phase pi r^2 / side: r / side cycles per pixel, 1/2 at the edge
 

@@ -54,15 +54,12 @@ def plot_grey_levels(films: Mapping[str, np.ndarray]) -> Figure:
     """Films, float in [0, 1], above the share of their pixels at each of 64 grey levels."""
     figure = Figure(figsize=(2.6 * len(films), 4.4), layout="constrained")
     top, bottom = figure.subplots(2, len(films), height_ratios=(3, 1.4), squeeze=False)
-    high = 0.0
     for above, below, (name, film) in zip(top, bottom, films.items(), strict=True):
         draw_grey(above, film)
         above.set_axis_off()
         above.set_title(name, fontsize=9)
-        high = max(high, draw_histogram(below, film, D_COLOUR))
+        below.set_ylim(0, 1.15 * draw_histogram(below, film, D_COLOUR))
         below.set_xlabel("grey level", fontsize=8)
-    for place in bottom:
-        place.set_ylim(0, min(105.0, 1.1 * high))
     bottom[0].set_ylabel("% of pixels", fontsize=8)
     return figure
 
@@ -134,15 +131,15 @@ def plot_findings(films: Sequence[tuple[np.ndarray, Factors]]) -> Figure:
     return figure
 
 
-def plot_factors(rows: Mapping[str, Sequence[Factors]], captions: Mapping[str, Sequence[str]], resolution: int = 128) -> Figure:
-    """A row per factor: the same patient with one thing changed, a caption under the name of each film."""
+def plot_factors(rows: Mapping[str, Sequence[Factors]], values: Mapping[str, Sequence[float]], resolution: int = 128) -> Figure:
+    """A row per factor: the same patient with one thing changed, its value above each film."""
     columns = max(map(len, rows.values()))
-    figure = Figure(figsize=(1.9 * columns + 1.2, 2.15 * len(rows)), layout="constrained")
+    figure = Figure(figsize=(1.6 * columns + 1.2, 1.85 * len(rows)), layout="constrained")
     for line, (name, patients) in zip(figure.subplots(len(rows), columns, squeeze=False), rows.items(), strict=True):
-        for place, factors, caption in zip(line, patients, captions[name], strict=True):
+        for place, factors, value in zip(line, patients, values[name], strict=True):
             draw_grey(place, render(factors, resolution))
             place.set(xticks=[], yticks=[])
-            place.set_title(caption, fontsize=8)
+            place.set_title(f"{value:g}", fontsize=8)
             place.spines[:].set_visible(False)
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
     return figure

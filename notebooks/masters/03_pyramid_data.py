@@ -20,7 +20,17 @@ from IPython.display import Markdown
 from PIL import Image
 
 import idcgan.films
-from idcgan import InputError, MixedBatches, Pyramid, alias_plots, gratings, intake, phantom, plots, pyramid_plots
+from idcgan import (
+    InputError,
+    MixedBatches,
+    Pyramid,
+    alias_plots,
+    gratings,
+    intake,
+    phantom,
+    plots,
+    pyramid_plots,
+)
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import pyramid_data as check
 from idcgan.films import SQUARES, read_film, resize, to_square
@@ -54,8 +64,13 @@ label_class = ""  # one of its subfolders, such as normal; empty: all of them
 
 # %%
 levels = tiny((64, 128, 512, 1024, 2048), (16, 32, 64, 128, 256))  # D1 to D5; tests take small ones
-lines = ["| set | pixels per side | pixels, D1 = 1 | 214 films, one byte per pixel |", "| --- | --- | --- | --- |"]
-lines += [f"| D{i} | {r} | {(r // levels[0]) ** 2} | {214 * r * r / 1e6:,.1f} MB |" for i, r in enumerate(levels, 1)]
+lines = [
+    "| set | pixels per side | pixels, D1 = 1 | 214 films, one byte per pixel |",
+    "| --- | --- | --- | --- |",
+]
+lines += [
+    f"| D{i} | {r} | {(r // levels[0]) ** 2} | {214 * r * r / 1e6:,.1f} MB |" for i, r in enumerate(levels, 1)
+]
 Markdown("\n".join(lines))
 
 # %% [markdown]
@@ -71,7 +86,7 @@ chests = [phantom.film(seed, "normal", side)[0] for seed in range(8)]
 
 
 def save(film, name, bits=8):
-    """Grey levels in [0, 1] as a file with so many bits; more than 8 lie in 16, as detectors of 12 bits do it."""
+    """Grey levels in [0, 1] as a file; what needs more than 8 bits lies in 16, as the films of most detectors do."""
     kind = np.uint8 if bits == 8 else np.uint16
     Image.fromarray(np.rint(film * (2**bits - 1)).astype(kind)).save(folder / name)
 
@@ -97,24 +112,32 @@ for path in sorted(folder.iterdir()):
 
 # %%
 source_folder = Path(films).expanduser() if films else folder
-with contextlib.redirect_stderr(io.StringIO()):  # it says there what it left out, with the machine's path; we print that below
-    films_at = Pyramid.build(source_folder, work / "pyramid", levels, label_class=label_class or None, progress=False)
+with contextlib.redirect_stderr(io.StringIO()):  # what it left out: we print that below
+    films_at = Pyramid.build(
+        source_folder, work / "pyramid", levels, label_class=label_class or None, progress=False
+    )
 
 
 def without_path(sentence):
-    return str(sentence).replace(f"{source_folder}/", "").replace(f"{work}/", "").replace(str(work), "folder")
+    return str(sentence).replace(f"{source_folder}/", "").replace(f"{work}/", "")
 
 
-print(f"{len(films_at)} films, {len(films_at.left_out)} left out, fingerprint {films_at.fingerprint}")
+print(f"{len(films_at)} films, {len(films_at.left_out)} left out; fingerprint {films_at.fingerprint}")
 for entry in films_at.left_out[:5]:
     print("left out:", without_path(entry["source"]), "-", without_path(entry["reason"]))
 
 # %%
-plots.show(pyramid_plots.plot_sizes(films_at), alt="One chest film at D1 to D5, drawn to scale: the first is a stamp beside the last.")
+plots.show(
+    pyramid_plots.plot_sizes(films_at),
+    alt="One chest film at D1 to D5, drawn to scale: the first is a stamp beside the last.",
+)
 
 # %%
 rows = {f"D{i}\n{r} x {r}": films_at.level(r)[:6] for i, r in enumerate(films_at.resolutions[:3], 1)}
-plots.show(plots.plot_rows(rows), alt="Six films in three rows: the same chests at the three lowest levels, sharper from row to row.")
+plots.show(
+    plots.plot_rows(rows),
+    alt="Six films in three rows: the same chests at the three lowest levels, sharper from row to row.",
+)
 
 # %% [markdown]
 # A pyramid is a folder with one array per level, read through a memory map: 8 films at 2048 x 2048 cost no memory until somebody looks at them.
@@ -159,7 +182,9 @@ for attempt in (
 # %%
 stored = np.asarray(Image.open(folder / "twelve-bits.png"))
 read = read_film(folder / "twelve-bits.png")
-print(f"stored {stored.dtype}, {stored.min()} to {stored.max()}; read {read.dtype}, {read.min():.3f} to {read.max():.3f}")
+print(
+    f"stored {stored.dtype}, {stored.min()} to {stored.max()}; read {read.dtype}, {read.min():.3f} to {read.max():.3f}"
+)
 kinds = {
     "12 bits, divided by 65535": stored.astype(np.float32) / 65535,
     "12 bits, as read_film reads it": read,
@@ -183,7 +208,7 @@ plots.show(
 # The rules are at the top of `idcgan/films.py`; bright is always dense, bone is white.
 
 # %%
-print(idcgan.films.__doc__)
+Markdown(idcgan.films.__doc__)
 
 # %% [markdown]
 # ## DICOM
@@ -194,7 +219,11 @@ print(idcgan.films.__doc__)
 
 # %%
 has_dicom = find_spec("pydicom") is not None
-print("pydicom is installed." if has_dicom else "Without pydicom the next two cells say nothing: pip install -e '.[dicom]' brings it.")
+print(
+    "pydicom is installed."
+    if has_dicom
+    else "Without pydicom the next cell shows nothing: pip install -e '.[dicom]' brings it."
+)
 
 
 def save_dicom(path, film, meaning="MONOCHROME2", window=None):
@@ -218,26 +247,28 @@ def save_dicom(path, film, meaning="MONOCHROME2", window=None):
 
 
 # %%
+dicom_figure = None
 if has_dicom:
-    import pydicom
+    from pydicom import dcmread
 
     chest = resize(chests[1], side // 2)
-    written = {"MONOCHROME2": ("MONOCHROME2", None), "MONOCHROME1": ("MONOCHROME1", None), "lung window": ("MONOCHROME2", (2000, 1400))}
-    panels = {}
+    written = {"MONOCHROME2": ("MONOCHROME2", None), "MONOCHROME1": ("MONOCHROME1", None)}
+    written["a lung window"] = ("MONOCHROME2", (2000, 1400))
+    inside, seen = {}, {}
     for name, (meaning, window) in written.items():
         path = work / f"{name.replace(' ', '-')}.dcm"
         save_dicom(path, chest, meaning, window)
-        panels[f"{name}:\nthe numbers in the file"] = pydicom.dcmread(path).pixel_array / 4095
-        panels[f"{name}:\nas read_film reads it"] = read_film(path)
-    seen = list(panels.values())
-    print(f"MONOCHROME1 and 2, once read, are at most {abs(seen[1] - seen[3]).max() * 4095:.1f} of 4095 levels apart.")
-    print(f"Through the window, {np.mean(seen[5] == 1):.0%} of the pixels are plain white.")
+        inside[f"{name}: the numbers in the file"] = dcmread(path).pixel_array / 4095
+        seen[f"{name}: as read"] = read_film(path)
+    two, one, windowed = seen.values()
+    print(f"MONOCHROME1 and 2, once read, are at most {abs(one - two).max() * 4095:.1f} of 4095 levels apart.")
+    print(f"Through the window, {np.mean(windowed == 1):.0%} of the pixels are plain white.")
     dicom_figure = plots.show(
-        pyramid_plots.plot_panels(panels, columns=6, side=1.6),
-        alt="Three DICOM films, each as the numbers in the file and as read. MONOCHROME1 is a negative in the file and right when read; "
-        "the window stretches the lungs and makes the heart white.",
+        pyramid_plots.plot_panels(inside | seen, columns=3, side=2.7),
+        alt="Three DICOM films, above as the numbers in the file, below as read. MONOCHROME1 is a negative in the "
+        "file and right when read; the window stretches the lungs and makes the heart white.",
     )
-dicom_figure if has_dicom else None
+dicom_figure
 
 # %% [markdown]
 # `idcgan` reads the first window and believes it. That can hurt: behind a lung window the heart is one white patch, and no later step brings it
@@ -253,8 +284,13 @@ wide = read_film(folder / "wide.jpg")
 squares = {name: to_square(wide, name) for name in SQUARES}
 lost = 1 - squares["crop"].size / wide.size
 unused = 1 - wide.size / squares["pad"].size
-print(f"{wide.shape[1]} x {wide.shape[0]}: crop loses {lost:.0%} of the film, pad leaves {unused:.0%} of the square empty.")
-plots.show(pyramid_plots.plot_squares(wide, squares), alt="A wide film with its centre square framed; the cropped square; the padded one, with bars.")
+print(
+    f"{wide.shape[1]} x {wide.shape[0]}: crop loses {lost:.0%} of the film, pad leaves {unused:.0%} of the square empty."
+)
+plots.show(
+    pyramid_plots.plot_squares(wide, squares),
+    alt="A wide film with its centre square framed; the cropped square; the padded one, with bars.",
+)
 
 # %% [markdown]
 # ## Smaller without lies
@@ -267,10 +303,11 @@ plots.show(pyramid_plots.plot_squares(wide, squares), alt="A wide film with its 
 # survive, and grey should be around it.
 
 # %%
-rings, fold = gratings.zone_plate(200), 4
-shrunk = {name: gratings.reduced(rings, 200 // fold, name) for name in ("every n-th pixel", "mean of blocks", "Lanczos")}
+rings = gratings.zone_plate(200)
+shrunk = {name: gratings.reduced(rings, 50, name) for name in ("every n-th pixel", "mean of blocks", "Lanczos")}
+named = {f"{name}, 50 x 50".replace("n-th", "4th"): small for name, small in shrunk.items()}
 plots.show(
-    alias_plots.plot_exact({"rings, 200 x 200": rings} | {f"{name}, {200 // fold} x {200 // fold}": small for name, small in shrunk.items()}),
+    alias_plots.plot_exact({"rings, 200 x 200": rings} | named),
     alt="Rings that grow finer outwards, and three reductions of them: with every fourth pixel a field of false ring systems, with the mean of "
     "blocks faint ones along the axes, with Lanczos only the true one in the middle.",
 )
@@ -282,7 +319,8 @@ plots.show(
 # %%
 for stripes in (20, 45, 60, 90):
     seen_as = gratings.alias_of(stripes, 50)
-    print(f"{stripes} stripes at 50 pixels (which hold {50 // 2}): seen as {seen_as:g}" + ("" if seen_as == stripes else ", an alias"))
+    alias = "" if seen_as == stripes else ", an alias"
+    print(f"{stripes} stripes at 50 pixels (which hold {50 // 2}): seen as {seen_as:g}{alias}")
 
 # %% [markdown]
 # Now measured. What share of a grating's contrast comes through, for every fineness? The ideal curve is 1 to the left of the grey field and 0 in
@@ -297,8 +335,8 @@ plots.show(
 )
 
 # %% [markdown]
-# On chest films this is no fine point. Many are taken through an anti-scatter grid, hundreds of thin lead lines that the eye does not see at full
-# size:
+# On chest films this is no fine point. Many are taken through an anti-scatter grid: hundreds of thin lead lines, which the eye passes over at full
+# size.
 
 # %%
 grid_lines = side * 49 // 128  # a little more than 3 per 8 pixels
@@ -310,10 +348,15 @@ looks = {
     f"every 8th pixel, {target} x {target}": gratings.reduced(gridded, target, "every n-th pixel"),
     f"resize, {target} x {target}": resize(gridded, target),
 }
-print(f"{grid_lines} lines come back as {gratings.alias_of(grid_lines, target):g} when every 8th pixel is kept.")
-for name, reduce in (("every 8th pixel", lambda f, r: gratings.reduced(f, r, "every n-th pixel")), ("resize", resize)):
-    left_behind = reduce(gridded, target) - reduce(chests[2], target)
-    print(f"{name:16} leaves {255 * left_behind.std():.2f} grey levels of the lines")
+print(
+    f"{grid_lines} lines come back as {gratings.alias_of(grid_lines, target):g} when every 8th pixel is kept."
+)
+clean = {
+    "every 8th pixel": gratings.reduced(chests[2], target, "every n-th pixel"),
+    "resize": resize(chests[2], target),
+}
+for (name, without), with_lines in zip(clean.items(), list(looks.values())[1:], strict=True):
+    print(f"{name:16} leaves {255 * (with_lines - without).std():.2f} grey levels of the lines")
 plots.show(
     alias_plots.plot_exact(looks, pixels=tiny(256, 128)),
     alt="A piece of a film with fine grid lines; every eighth pixel of it, crossed by broad false bands; the film reduced with Lanczos, without.",
@@ -328,12 +371,12 @@ source(resize)
 # %% [markdown]
 # ## What a level can hold
 #
-# The same piece of one film at every level. Ribs are there at 64, vessels come later, and grain last.
+# The same piece of one film at every level, an eighth of its width. At D1 a rib is a step between blocks; vessels come later, and grain last.
 
 # %%
 plots.show(
-    pyramid_plots.plot_zoom(films_at, 0, (0.2, 0.22), 0.25),
-    alt="A quarter of a film's width, at D1 to D5: blocks, then ribs, then vessels; the last looks like the one before.",
+    pyramid_plots.plot_zoom(films_at, 0, (0.28, 0.30), 0.125),
+    alt="An eighth of a film's width, at D1 to D5: blocks, then a rib, then vessels; D5 is D4 with smaller pixels.",
 )
 
 # %% [markdown]
@@ -345,10 +388,15 @@ plots.show(
 large = levels[-1]
 true = phantom.film(3, "normal", large)[0]
 enlarged = resize(resize(true, large // 2), large)
-spectra = {f"drawn at {large}": pyramid_plots.power_spectrum(true), f"{large // 2}, enlarged": pyramid_plots.power_spectrum(enlarged)}
+spectra = {
+    f"drawn at {large}": pyramid_plots.power_spectrum(true),
+    f"{large // 2}, enlarged": pyramid_plots.power_spectrum(enlarged),
+}
 above = [power[3 * large // 8 :].mean() for power in spectra.values()]
 less = above[0] - above[1]
-print(f"In the finest quarter of the frequencies, the enlarged film has {less:.0f} dB less power: a factor of {10 ** (less / 10):,.0f}.")
+print(
+    f"In the finest quarter of the frequencies, the enlarged film has {less:.0f} dB less power: a factor of {10 ** (less / 10):,.0f}."
+)
 plots.show(
     pyramid_plots.plot_spectra(spectra, large // 4),
     alt="Two power spectra that agree up to half of the frequencies; from there the film drawn large stays level and the enlarged one falls away.",
@@ -363,7 +411,9 @@ plots.show(
 for number, resolution in enumerate(levels, 1):
     native = films_at.native(resolution)
     enlarged_all = "" if native else "; all are enlarged"
-    print(f"D{number} {resolution:5}: {native} of {len(films_at)} films have that many pixels of their own{enlarged_all}")
+    print(
+        f"D{number} {resolution:5}: {native} of {len(films_at)} films have that many pixels of their own{enlarged_all}"
+    )
 
 # %% [markdown]
 # ## Films with known factors
@@ -375,9 +425,9 @@ for number, resolution in enumerate(levels, 1):
 # %%
 normal = [phantom.film(seed, "normal", 256)[0] for seed in range(8, 14)]
 abnormal = [phantom.film(seed, "abnormal", 256)[0] for seed in range(8, 14)]
-rows = {"normal\n(Figure 5)": np.stack(normal), "abnormal\n(Figure 6)": np.stack(abnormal)}
+rows = {"normal\n(Figure 5)": 2 * np.stack(normal) - 1, "abnormal\n(Figure 6)": 2 * np.stack(abnormal) - 1}
 plots.show(
-    plots.plot_rows({name: np.rint(255 * row).astype(np.uint8) for name, row in rows.items()}, side=1.35),
+    plots.plot_rows(rows, side=1.35),
     alt="Six normal and six abnormal phantom films, drawn from known factors.",
 )
 
@@ -396,16 +446,20 @@ variants = {
     "exposure": [replace(patient, exposure=value) for value in exposures],
     "lung density": [replace(patient, lung_opacity=value) for value in opacities],
 }
-captions = dict(zip(variants, ([f"{v:g}" for v in values] for values in (ratios, ribs, exposures, opacities)), strict=True))
-plots.show(pyramid_plots.plot_factors(variants, captions), alt="Four rows of three films: a growing heart, more ribs, more exposure, denser lungs.")
+values = dict(zip(variants, (ratios, ribs, exposures, opacities), strict=True))
+plots.show(
+    pyramid_plots.plot_factors(variants, values),
+    alt="Four rows of three films: a growing heart, more ribs, more exposure, denser lungs.",
+)
 
 # %% [markdown]
 # Abnormal phantoms have one to three findings, and we know where. An enlarged heart is one wider than half of the chest (cardiothoracic ratio above
 # 0.5).
 
 # %%
-counted = Counter(finding.kind for seed in range(76) for finding in phantom.draw_factors(seed, "abnormal").findings)
-print("findings in 76 abnormal phantoms:", ", ".join(f"{kind} {number}" for kind, number in counted.most_common()))
+patients = [phantom.draw_factors(seed, "abnormal") for seed in range(76)]
+counted = Counter(finding.kind for patient in patients for finding in patient.findings).most_common()
+print("findings in 76 abnormal phantoms:", ", ".join(f"{kind} {number}" for kind, number in counted))
 plots.show(
     pyramid_plots.plot_findings([phantom.film(seed, "abnormal", 256) for seed in (1, 2, 3, 7)]),
     alt="Four abnormal phantom films with their nodules, consolidations and effusions circled, and the ratio of heart to chest.",
@@ -450,11 +504,14 @@ source(MixedBatches.batch)
 # %%
 low, high = levels[:2]
 enough = films and len(films_at) >= 8  # the pyramid of phantoms above has fewer films than a batch
-shown = films_at if enough else Pyramid.build("phantom:normal:24", work / "phantoms", (low, high), progress=False)
+shown = (
+    films_at if enough else Pyramid.build("phantom:normal:24", work / "phantoms", (low, high), progress=False)
+)
 batches = MixedBatches(shown, high, 8, previous=low)
 for share in (0.0, 0.2, 0.5, 1.0):
     batch, replaced = batches.batch(0, share)
-    print(f"share {share:.1f}: {round(replaced * 8)} of 8 replaced; {batch.dtype} {batch.shape}, {batch.min():.2f} to {batch.max():.2f}")
+    print(f"share {share:.1f}: {replaced * 8:.0f} of 8 replaced; {batch.dtype} {batch.shape}")
+print(f"grey levels from {batch.min():.2f} to {batch.max():.2f}")
 
 # %% [markdown]
 # A twin differs from its enlarged self by exactly what there is to learn at the new level.
@@ -465,10 +522,16 @@ apart = abs(twin - blurred)[:, 0]
 first = {
     f"{low}, enlarged": (blurred[0, 0] + 1) / 2,
     f"its twin, {high}": (twin[0, 0] + 1) / 2,
-    "the difference, x 4": np.clip(0.5 + 2 * (twin - blurred)[0, 0] / 2, 0, 1),
+    "the difference, x 4": np.clip(0.5 + 4 * (twin - blurred)[0, 0] / 2, 0, 1),
 }
-print(f"They differ by {127.5 * apart.mean():.1f} grey levels of 255 on average; in one pixel of 100 by {127.5 * np.quantile(apart, 0.99):.0f} or more.")
-plots.show(pyramid_plots.plot_panels(first, columns=3), alt="A film enlarged from the lower level, its sharper twin, and their difference: edges.")
+worst = np.quantile(apart, 0.99)
+print(
+    f"They differ by {127.5 * apart.mean():.1f} grey levels of 255 on average, in one pixel of 100 by {127.5 * worst:.0f} or more."
+)
+plots.show(
+    pyramid_plots.plot_panels(first, columns=3),
+    alt="A film enlarged from the lower level, its sharper twin, and their difference: edges.",
+)
 
 # %% [markdown]
 # ### Try it: the replaced share
@@ -481,7 +544,10 @@ mixing = ReplacedShare(shown, high, low)
 mixing
 
 # %%
-plots.show(mixing.render(share=0.25), alt="A batch of eight films: two framed ones with their own pixels, six enlarged from the level below.")
+plots.show(
+    mixing.render(share=0.25),
+    alt="A batch of eight films: two framed ones with their own pixels, six enlarged from the level below.",
+)
 
 # %% [markdown]
 # ## Hold films out by patient
@@ -493,13 +559,28 @@ plots.show(mixing.render(share=0.25), alt="A batch of eight films: two framed on
 number, size = tiny(16, 8), 64
 patients = [phantom.draw_factors(seed) for seed in range(100, 100 + number)]
 first_visit = np.stack([phantom.render(f, size, seed=1) for f in patients])
-second_visit = np.stack([phantom.render(replace(f, rotation=f.rotation + 1, exposure=1.05 * f.exposure), size, seed=2) for f in patients])
-distance = 255 * abs(second_visit[:, None] - first_visit[None]).mean((2, 3))  # (held out, trained on), grey levels
+second_visit = np.stack(
+    [
+        phantom.render(replace(f, rotation=f.rotation + 1, exposure=1.05 * f.exposure), size, seed=2)
+        for f in patients
+    ]
+)
+distance = 255 * abs(second_visit[:, None] - first_visit[None]).mean(
+    (2, 3)
+)  # (held out, trained on), grey levels
 own, others = np.diag(distance), (distance + np.diag([np.inf] * number)).min(1)
-print(f"For {np.mean(own < others):.0%} of {number} held-out films the nearest training film is the patient's own.")
-print(f"Mean distance {own.mean():.1f} grey levels to it, {others.mean():.1f} to the nearest of another patient.")
+print(
+    f"For {np.mean(own < others):.0%} of {number} held-out films the nearest training film is the patient's own."
+)
+print(
+    f"Mean distance {own.mean():.1f} grey levels to it, {others.mean():.1f} to the nearest of another patient."
+)
 stranger = int((distance[0] + np.eye(number)[0] * 1e9).argmin())
-trio = {"held out": second_visit[0], f"same patient: {own[0]:.1f}": first_visit[0], f"nearest other: {others[0]:.1f}": first_visit[stranger]}
+trio = {
+    "held out": second_visit[0],
+    f"same patient: {own[0]:.1f}": first_visit[0],
+    f"nearest other: {others[0]:.1f}": first_visit[stranger],
+}
 plots.show(
     pyramid_plots.plot_panels(trio, columns=3, side=2.0),
     alt="A held-out film, the same patient's film among the training films, and the nearest film of another patient.",
@@ -518,6 +599,7 @@ plots.show(
 # Write `to_network`: whole numbers from 0 to the highest that `bits` bits can hold become float32 numbers from -1 to 1. And `to_levels`, the way
 # back: uint8 for 8 bits, uint16 for more. A network's film, or a Lanczos filter, may overshoot a little: what lies beyond stays black or white.
 
+
 # %% tags=["exercise"]
 def to_network(levels, bits):
     raise NotImplementedError("exercise 1: scale so that 0 becomes -1 and the highest level becomes 1.")
@@ -530,12 +612,18 @@ def to_levels(values, bits):
 # %% tags=["solution"]
 def to_network(levels, bits):
     highest = 2**bits - 1  # 255 and not 256: white must be exactly 1
-    return levels.astype(np.float32) * np.float32(2 / highest) - np.float32(1)  # float32 first: 2 * 200 does not fit into uint8
+    return levels.astype(np.float32) * np.float32(2 / highest) - np.float32(
+        1
+    )  # float32 first: 2 * 200 does not fit into uint8
 
 
 def to_levels(values, bits):
-    levels = np.rint((values + 1) / 2 * (2**bits - 1))  # a cast alone would cut the fraction off, and darken the film by half a level
-    return np.clip(levels, 0, 2**bits - 1).astype(np.uint8 if bits == 8 else np.uint16)  # 256 as uint8 is 0: a black pixel in white bone
+    levels = np.rint(
+        (values + 1) / 2 * (2**bits - 1)
+    )  # a cast alone would cut the fraction off, and darken the film by half a level
+    return np.clip(levels, 0, 2**bits - 1).astype(
+        np.uint8 if bits == 8 else np.uint16
+    )  # 256 as uint8 is 0: a black pixel in white bone
 
 
 # %% tags=["check"]
@@ -547,6 +635,7 @@ check.grey_levels(to_network, to_levels)
 # Write `reduce_film(film, resolution)`: each pixel of the result is the mean of the square block that it stands for. The side is a multiple of the
 # resolution. One line of NumPy will do; the check also sends a fine grating through it.
 
+
 # %% tags=["exercise"]
 def reduce_film(film, resolution):
     raise NotImplementedError("exercise 2: the mean of each block.")
@@ -555,7 +644,9 @@ def reduce_film(film, resolution):
 # %% tags=["solution"]
 def reduce_film(film, resolution):
     fold = len(film) // resolution
-    return film.reshape(resolution, fold, resolution, fold).mean((1, 3))  # (block row, row in it, block column, column in it)
+    return film.reshape(resolution, fold, resolution, fold).mean(
+        (1, 3)
+    )  # (block row, row in it, block column, column in it)
 
 
 # %% tags=["check"]
@@ -567,6 +658,7 @@ check.shrink(reduce_film)
 # A share of 0.3 of 8 films is 2.4 films. Write `films_replaced(share, batch_size)`, the whole number of twins in the batch: the nearest, and at a
 # half the higher one, so that a batch of 8 has its first twin from a share of 1/16 on.
 
+
 # %% tags=["exercise"]
 def films_replaced(share, batch_size):
     raise NotImplementedError("exercise 3: share * batch_size, rounded.")
@@ -574,7 +666,9 @@ def films_replaced(share, batch_size):
 
 # %% tags=["solution"]
 def films_replaced(share, batch_size):
-    return int(share * batch_size + 0.5)  # not round(): Python rounds 0.5 to 0 and 2.5 to 2, to the even neighbour
+    return int(
+        share * batch_size + 0.5
+    )  # not round(): Python rounds 0.5 to 0 and 2.5 to 2, to the even neighbour
 
 
 # %% tags=["check"]
@@ -586,6 +680,7 @@ check.films_replaced(films_replaced)
 # Two lists of files, such as `normal/00000013_005.png`: a folder, then the patient, an underscore, the number of the film. Write
 # `shared_patients(training, held_out)`, the set of the patients (`"00000013"`) with films in both.
 
+
 # %% tags=["exercise"]
 def shared_patients(training, held_out):
     raise NotImplementedError("exercise 4: the patients in both lists.")
@@ -594,7 +689,9 @@ def shared_patients(training, held_out):
 # %% tags=["solution"]
 def shared_patients(training, held_out):
     def patients(names):
-        return {Path(name).name.split("_")[0] for name in names}  # the folder is the class, and a patient may be in both
+        return {
+            Path(name).name.split("_")[0] for name in names
+        }  # the folder is the class, and a patient may be in both
 
     return patients(training) & patients(held_out)
 
