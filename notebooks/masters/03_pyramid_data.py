@@ -182,9 +182,8 @@ for attempt in (
 # %%
 stored = np.asarray(Image.open(folder / "twelve-bits.png"))
 read = read_film(folder / "twelve-bits.png")
-print(
-    f"stored {stored.dtype}, {stored.min()} to {stored.max()}; read {read.dtype}, {read.min():.3f} to {read.max():.3f}"
-)
+print(f"in the file {stored.dtype}, {stored.min()} to {stored.max()}")
+print(f"read        {read.dtype}, {read.min():.3f} to {read.max():.3f}")
 kinds = {
     "12 bits, divided by 65535": stored.astype(np.float32) / 65535,
     "12 bits, as read_film reads it": read,
@@ -219,11 +218,8 @@ Markdown(idcgan.films.__doc__)
 
 # %%
 has_dicom = find_spec("pydicom") is not None
-print(
-    "pydicom is installed."
-    if has_dicom
-    else "Without pydicom the next cell shows nothing: pip install -e '.[dicom]' brings it."
-)
+if not has_dicom:
+    print("Without pydicom the next cell shows nothing: pip install -e '.[dicom]' brings it.")
 
 
 def save_dicom(path, film, meaning="MONOCHROME2", window=None):
@@ -284,9 +280,7 @@ wide = read_film(folder / "wide.jpg")
 squares = {name: to_square(wide, name) for name in SQUARES}
 lost = 1 - squares["crop"].size / wide.size
 unused = 1 - wide.size / squares["pad"].size
-print(
-    f"{wide.shape[1]} x {wide.shape[0]}: crop loses {lost:.0%} of the film, pad leaves {unused:.0%} of the square empty."
-)
+print(f"crop loses {lost:.0%} of the film, pad leaves {unused:.0%} of the square empty.")
 plots.show(
     pyramid_plots.plot_squares(wide, squares),
     alt="A wide film with its centre square framed; the cropped square; the padded one, with bars.",
@@ -313,8 +307,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Where do the false rings lie? A grating of *f* stripes, seen at *n* pixels, looks like one of *f* - *n*, *f* - 2*n*, ...: whichever lies below
-# *n*/2.
+# Where do the false rings lie? A grating of *f* stripes, seen at *n* pixels, looks like one of *f* - *n*, *f* - 2*n*, ...: whichever is nearest to
+# 0, without its sign.
 
 # %%
 for stripes in (20, 45, 60, 90):
@@ -348,9 +342,8 @@ looks = {
     f"every 8th pixel, {target} x {target}": gratings.reduced(gridded, target, "every n-th pixel"),
     f"resize, {target} x {target}": resize(gridded, target),
 }
-print(
-    f"{grid_lines} lines come back as {gratings.alias_of(grid_lines, target):g} when every 8th pixel is kept."
-)
+bands = gratings.alias_of(grid_lines, target)
+print(f"{grid_lines} lines come back as {bands:g} when every 8th pixel is kept.")
 clean = {
     "every 8th pixel": gratings.reduced(chests[2], target, "every n-th pixel"),
     "resize": resize(chests[2], target),
@@ -381,8 +374,8 @@ plots.show(
 
 # %% [markdown]
 # The way up is another matter. A film of 1024 pixels can be *enlarged* to 2048, and then has four times as many pixels and not one detail more. The
-# **power spectrum** shows it: the film taken apart into waves, how strong they are against how fine they are. Beyond half the larger film's limit
-# there is nothing.
+# **power spectrum** shows it: the film taken apart into waves, how strong they are against how fine they are. In the finer half of the frequencies,
+# next to nothing is left.
 
 # %%
 large = levels[-1]
@@ -394,9 +387,8 @@ spectra = {
 }
 above = [power[3 * large // 8 :].mean() for power in spectra.values()]
 less = above[0] - above[1]
-print(
-    f"In the finest quarter of the frequencies, the enlarged film has {less:.0f} dB less power: a factor of {10 ** (less / 10):,.0f}."
-)
+print(f"In the finest quarter of the frequencies the enlarged film has {less:.0f} dB less power,")
+print(f"a factor of {10 ** (less / 10):,.0f}.")
 plots.show(
     pyramid_plots.plot_spectra(spectra, large // 4),
     alt="Two power spectra that agree up to half of the frequencies; from there the film drawn large stays level and the enlarged one falls away.",
@@ -410,10 +402,8 @@ plots.show(
 # %%
 for number, resolution in enumerate(levels, 1):
     native = films_at.native(resolution)
-    enlarged_all = "" if native else "; all are enlarged"
-    print(
-        f"D{number} {resolution:5}: {native} of {len(films_at)} films have that many pixels of their own{enlarged_all}"
-    )
+    note = "" if native else "; all are enlarged"
+    print(f"D{number} {resolution:5}: {native} of {len(films_at)} films have that many pixels of their own{note}")
 
 # %% [markdown]
 # ## Films with known factors
@@ -503,10 +493,9 @@ source(MixedBatches.batch)
 
 # %%
 low, high = levels[:2]
-enough = films and len(films_at) >= 8  # the pyramid of phantoms above has fewer films than a batch
-shown = (
-    films_at if enough else Pyramid.build("phantom:normal:24", work / "phantoms", (low, high), progress=False)
-)
+shown = films_at
+if not films or len(films_at) < 8:  # our folder above has fewer films than a batch
+    shown = Pyramid.build("phantom:normal:24", work / "phantoms", (low, high), progress=False)
 batches = MixedBatches(shown, high, 8, previous=low)
 for share in (0.0, 0.2, 0.5, 1.0):
     batch, replaced = batches.batch(0, share)
@@ -519,17 +508,16 @@ print(f"grey levels from {batch.min():.2f} to {batch.max():.2f}")
 # %%
 twin, blurred = batches.batch(0, 1.0)[0], batches.batch(0, 0.0)[0]
 apart = abs(twin - blurred)[:, 0]
-first = {
+panels = {
     f"{low}, enlarged": (blurred[0, 0] + 1) / 2,
     f"its twin, {high}": (twin[0, 0] + 1) / 2,
     "the difference, x 4": np.clip(0.5 + 4 * (twin - blurred)[0, 0] / 2, 0, 1),
 }
 worst = np.quantile(apart, 0.99)
-print(
-    f"They differ by {127.5 * apart.mean():.1f} grey levels of 255 on average, in one pixel of 100 by {127.5 * worst:.0f} or more."
-)
+print(f"They differ by {127.5 * apart.mean():.1f} grey levels of 255 on average,")
+print(f"in one pixel of 100 by {127.5 * worst:.0f} or more.")
 plots.show(
-    pyramid_plots.plot_panels(first, columns=3),
+    pyramid_plots.plot_panels(panels, columns=3),
     alt="A film enlarged from the lower level, its sharper twin, and their difference: edges.",
 )
 
@@ -557,29 +545,20 @@ plots.show(
 
 # %%
 number, size = tiny(16, 8), 64
-patients = [phantom.draw_factors(seed) for seed in range(100, 100 + number)]
-first_visit = np.stack([phantom.render(f, size, seed=1) for f in patients])
-second_visit = np.stack(
-    [
-        phantom.render(replace(f, rotation=f.rotation + 1, exposure=1.05 * f.exposure), size, seed=2)
-        for f in patients
-    ]
-)
-distance = 255 * abs(second_visit[:, None] - first_visit[None]).mean(
-    (2, 3)
-)  # (held out, trained on), grey levels
-own, others = np.diag(distance), (distance + np.diag([np.inf] * number)).min(1)
-print(
-    f"For {np.mean(own < others):.0%} of {number} held-out films the nearest training film is the patient's own."
-)
-print(
-    f"Mean distance {own.mean():.1f} grey levels to it, {others.mean():.1f} to the nearest of another patient."
-)
-stranger = int((distance[0] + np.eye(number)[0] * 1e9).argmin())
+first = [phantom.draw_factors(seed) for seed in range(100, 100 + number)]
+second = [replace(f, rotation=f.rotation + 1, exposure=1.05 * f.exposure) for f in first]
+trained = np.stack([phantom.render(factors, size, seed=1) for factors in first])
+held_out = np.stack([phantom.render(factors, size, seed=2) for factors in second])
+
+distance = 255 * abs(held_out[:, None] - trained[None]).mean((2, 3))  # grey levels; row: held out, column: trained on
+to_others = np.where(np.eye(number, dtype=bool), np.inf, distance)
+own, nearest = distance.diagonal(), to_others.min(1)
+print(f"For {np.mean(own < nearest):.0%} of {number} held-out films the nearest training film is the patient's own.")
+print(f"Mean distance {own.mean():.1f} grey levels to it, {nearest.mean():.1f} to the nearest of another patient.")
 trio = {
-    "held out": second_visit[0],
-    f"same patient: {own[0]:.1f}": first_visit[0],
-    f"nearest other: {others[0]:.1f}": first_visit[stranger],
+    "held out": held_out[0],
+    f"same patient: {own[0]:.1f}": trained[0],
+    f"nearest other: {nearest[0]:.1f}": trained[to_others[0].argmin()],
 }
 plots.show(
     pyramid_plots.plot_panels(trio, columns=3, side=2.0),
@@ -592,7 +571,7 @@ plots.show(
 #
 # ## Exercises
 #
-# Write over the line that raises, run the cell, then the one below it.
+# Write over the line that raises, run the cell, then the one below it: it says whether the answer is right, and if not, what to look at.
 #
 # ### Exercise 1 · Grey levels and back
 #
@@ -612,18 +591,15 @@ def to_levels(values, bits):
 # %% tags=["solution"]
 def to_network(levels, bits):
     highest = 2**bits - 1  # 255 and not 256: white must be exactly 1
-    return levels.astype(np.float32) * np.float32(2 / highest) - np.float32(
-        1
-    )  # float32 first: 2 * 200 does not fit into uint8
+    levels = levels.astype(np.float32)  # first of all: 2 * 200 does not fit into uint8
+    return levels * np.float32(2 / highest) - np.float32(1)
 
 
 def to_levels(values, bits):
-    levels = np.rint(
-        (values + 1) / 2 * (2**bits - 1)
-    )  # a cast alone would cut the fraction off, and darken the film by half a level
-    return np.clip(levels, 0, 2**bits - 1).astype(
-        np.uint8 if bits == 8 else np.uint16
-    )  # 256 as uint8 is 0: a black pixel in white bone
+    highest = 2**bits - 1
+    levels = np.rint((values + 1) / 2 * highest)  # a cast alone cuts fractions off: half a level darker
+    kind = np.uint8 if bits == 8 else np.uint16
+    return np.clip(levels, 0, highest).astype(kind)  # 256 as uint8 is 0: a black pixel in white bone
 
 
 # %% tags=["check"]
