@@ -140,7 +140,8 @@ class ReplacedShare(widgets.VBox):
 
 def _slider(words: str, low: float, high: float, step: float) -> widgets.Widget:
     kind = widgets.IntSlider if isinstance(step, int) else widgets.FloatSlider
-    return kind(value=low, min=low, max=high, step=step, description=words, continuous_update=False)
+    wide = {"style": {"description_width": "100px"}, "layout": widgets.Layout(width="360px")}
+    return kind(value=low, min=low, max=high, step=step, description=words, continuous_update=False, **wide)
 
 
 def _picture() -> widgets.Image:

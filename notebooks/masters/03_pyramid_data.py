@@ -140,7 +140,7 @@ plots.show(
 )
 
 # %% [markdown]
-# A pyramid is a folder with one array per level, read through a memory map: 8 films at 2048 x 2048 cost no memory until somebody looks at them.
+# A pyramid is a folder with one array per level, read through a memory map: films at 2048 x 2048 cost no memory until somebody looks at them.
 # What every film is and where it comes from stands in `manifest.json`.
 
 # %%
