@@ -80,7 +80,8 @@ Markdown("\n".join(lines))
 # small, one twice, and one that is no film at all.
 
 # %%
-work = Path(tempfile.mkdtemp(prefix="pyramid-"))  # nothing of this notebook stays in your folders
+gone_at_the_end = tempfile.TemporaryDirectory(prefix="pyramid-", ignore_cleanup_errors=True)
+work = Path(gone_at_the_end.name)  # nothing of this notebook stays in your folders
 side = tiny(1024, 128)
 chests = [phantom.film(seed, "normal", side)[0] for seed in range(8)]
 
@@ -550,7 +551,7 @@ second = [replace(f, rotation=f.rotation + 1, exposure=1.05 * f.exposure) for f 
 trained = np.stack([phantom.render(factors, size, seed=1) for factors in first])
 held_out = np.stack([phantom.render(factors, size, seed=2) for factors in second])
 
-distance = 255 * abs(held_out[:, None] - trained[None]).mean((2, 3))  # grey levels; row: held out, column: trained on
+distance = 255 * abs(held_out[:, None] - trained[None]).mean((2, 3))  # a row per held-out film
 to_others = np.where(np.eye(number, dtype=bool), np.inf, distance)
 own, nearest = distance.diagonal(), to_others.min(1)
 print(f"For {np.mean(own < nearest):.0%} of {number} held-out films the nearest training film is the patient's own.")
@@ -620,9 +621,8 @@ def reduce_film(film, resolution):
 # %% tags=["solution"]
 def reduce_film(film, resolution):
     fold = len(film) // resolution
-    return film.reshape(resolution, fold, resolution, fold).mean(
-        (1, 3)
-    )  # (block row, row in it, block column, column in it)
+    blocks = film.reshape(resolution, fold, resolution, fold)  # (block row, row in it, block column, column in it)
+    return blocks.mean((1, 3))
 
 
 # %% tags=["check"]
