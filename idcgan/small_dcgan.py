@@ -16,6 +16,8 @@ from .networks import SLOPE, feature_maps, initialise
 from .objectives import discriminator_loss, generator_loss
 
 Part = Callable[[int, int], list[nn.Module]]  # maps in, maps out -> layers that change the resolution by a factor of two
+Make = Callable[[], nn.Module]
+leaky: Make = partial(nn.LeakyReLU, SLOPE)
 
 
 def strided_up(maps_in: int, maps_out: int) -> list[nn.Module]:
@@ -44,7 +46,7 @@ def level_on(maps_in: int, maps_out: int) -> list[nn.Module]:
 
 
 def small_generator(resolution: int = 32, maps: int = 8, latent_dim: int = 32, *, up: Part = strided_up, norm: bool = True,
-                    inside: Callable[[], nn.Module] = nn.ReLU, output: tuple[Callable[[], nn.Module], ...] = (nn.Tanh,)) -> nn.Sequential:  # fmt: skip
+                    inside: Make = nn.ReLU, output: tuple[Make, ...] = (nn.Tanh,)) -> nn.Sequential:  # fmt: skip
     """z (b, latent_dim) -> pictures (b, 1, resolution, resolution); `maps` at half the resolution, doubling towards 4 x 4."""
     widths = list(feature_maps(resolution, maps, 0).values())[::-1]  # from 4 x 4 up
     layers = [nn.Unflatten(1, (latent_dim, 1, 1)), nn.ConvTranspose2d(latent_dim, widths[0], 4, 1, 0, bias=False)]
@@ -54,7 +56,7 @@ def small_generator(resolution: int = 32, maps: int = 8, latent_dim: int = 32, *
 
 
 def small_discriminator(resolution: int = 32, maps: int = 8, *, down: Part = strided_down, norm: bool = True, norm_first: bool = False,
-                        inside: Callable[[], nn.Module] = partial(nn.LeakyReLU, SLOPE), then: tuple[Callable[[], nn.Module], ...] = ()) -> nn.Sequential:  # fmt: skip
+                        inside: Make = leaky, then: tuple[Make, ...] = ()) -> nn.Sequential:  # fmt: skip
     """Films (b, 1, resolution, resolution) -> logits (b, 1). `then` follows each activation: a pooling layer, where rule 1 is broken."""
     widths = list(feature_maps(resolution, maps, 0).values())
     layers: list[nn.Module] = []
@@ -92,7 +94,7 @@ VARIANTS = {
         partial(small_generator, output=(partial(nn.BatchNorm2d, 1), nn.Tanh)), partial(small_discriminator, norm_first=True), 3, 3
     ),
     "Sigmoid inside G": Variant(partial(small_generator, inside=nn.Sigmoid), rule_g=4),
-    "LeakyReLU inside G": Variant(partial(small_generator, inside=partial(nn.LeakyReLU, SLOPE)), rule_g=4),
+    "LeakyReLU inside G": Variant(partial(small_generator, inside=leaky), rule_g=4),
     "Sigmoid at G's output": Variant(partial(small_generator, output=(nn.Sigmoid,)), rule_g=4),
     "nothing at G's output": Variant(partial(small_generator, output=()), rule_g=4),
     "ReLU in D": Variant(discriminator=partial(small_discriminator, inside=nn.ReLU), rule_d=5),
