@@ -71,6 +71,14 @@ def plot_widths(widths: Mapping[str, Mapping[int, int]]) -> Figure:
     return figure
 
 
+def plot_diagram(latent_dim: int, found: Sequence[Stage]) -> Figure:
+    """The paper's unnumbered diagram of the generator (section 3.1) for any resolution."""
+    figure = Figure(figsize=(9, 3.2), layout="constrained")
+    draw_generator(figure.subplots(), latent_dim, [(stage.resolution, stage.maps) for stage in found])
+    figure.axes[0].set_title("height: feature maps, width: resolution, both on scales of doublings", fontsize=9)
+    return figure
+
+
 def plot_architecture(latent_dim: int, found: Sequence[Stage], batch_size: int, title: str = "") -> Figure:
     """The paper's diagram of the generator, and beneath each resolution its share of parameters, multiplications and memory."""
     figure = Figure(figsize=(9.6, 6.6), layout="constrained")
@@ -91,7 +99,8 @@ def _bars(axes: Axes, found: Sequence[Stage], values: Sequence[float], title: st
     axes.barh(at, values, color=colour, alpha=0.75, height=0.7)
     for place, value in enumerate(values):
         axes.text(value + 0.02 * most, place, words(value), va="center", fontsize=8)
-    axes.set(yticks=at, yticklabels=[f"{s.resolution} x {s.resolution}" for s in found], xlim=(0, 1.45 * most), ylim=(-0.6, len(found) - 0.4), xticks=[])
+    axes.set_yticks(at, [f"{stage.resolution} x {stage.resolution}" for stage in found])
+    axes.set(xlim=(0, 1.45 * most), ylim=(-0.6, len(found) - 0.4), xticks=[])
     axes.tick_params(labelsize=8)
     axes.set_title(title, fontsize=9.5)
     axes.spines[["top", "right", "bottom"]].set_visible(False)

@@ -23,8 +23,8 @@ def plot_verdicts(checks: Mapping[str, Sequence[Check]]) -> Figure:
     axes.imshow(table > 0, cmap=ListedColormap(["#e8eef6", "#f3c9ae"]), aspect="auto", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(table):
         words = "✓" if not count else f"✗  {count} layer{'s' if count > 1 else ''}"
-        axes.text(column, row, words, ha="center", va="center", fontsize=9, color=G_COLOUR if count else D_COLOUR, weight="bold" if count else "normal")
-    titles = ["1 · strided,\nno pooling", "2 · nothing fully\nconnected", "3 · batch norm", "4 · ReLU in G,\nTanh at its output", "5 · LeakyReLU\nin D"]
+        axes.text(column, row, words, ha="center", va="center", fontsize=9, color=G_COLOUR if count else D_COLOUR)
+    titles = ["1 · strided,\nno pooling", "2 · nothing fully\nconnected", "3 · batch norm", "4 · ReLU in G,\nTanh at its end", "5 · LeakyReLU\nin D"]
     axes.set(yticks=range(len(checks)), yticklabels=checks)
     axes.set_xticks(range(len(RULES)), titles, fontsize=8.5)
     axes.xaxis.tick_top()
@@ -59,7 +59,8 @@ def plot_reach(films: Tensor) -> Figure:
         y = high * (1.1 + 0.13 * height)
         axes.annotate("", (end, y), (low, y), arrowprops={"arrowstyle": "<->", "color": colour, "linewidth": 2})
         axes.text(end + 0.03, y, name, va="center", ha="left", fontsize=9, color=colour)
-    axes.set(xlim=(-1.55, 1.8), ylim=(0, 1.5 * high), yticks=[], xticks=(-1, -0.5, 0, 0.5, 1), xlabel="grey level as networks see it: -1 black, 1 white")
+    axes.set(xlim=(-1.55, 1.8), ylim=(0, 1.5 * high), yticks=[], xticks=(-1, -0.5, 0, 0.5, 1))
+    axes.set_xlabel("grey level as networks see it: -1 black, 1 white")
     axes.spines[["top", "right", "left"]].set_visible(False)
     return figure
 

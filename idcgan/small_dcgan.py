@@ -9,9 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
+from . import phantom
 from .networks import SLOPE, feature_maps, initialise
 from .objectives import discriminator_loss, generator_loss
 
@@ -99,6 +101,12 @@ VARIANTS = {
     "nothing at G's output": Variant(partial(small_generator, output=()), rule_g=4),
     "ReLU in D": Variant(discriminator=partial(small_discriminator, inside=nn.ReLU), rule_d=5),
 }
+
+
+def phantom_batch(count: int, resolution: int, label_class: str = "normal") -> Tensor:
+    """(count, 1, resolution, resolution) phantom films in [-1, 1], as networks see them."""
+    drawn = np.stack([film for film, _ in phantom.films(count, label_class, resolution)])
+    return torch.from_numpy(drawn)[:, None] * 2 - 1
 
 
 @dataclass(frozen=True)
