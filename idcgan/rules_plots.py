@@ -16,13 +16,13 @@ COLOURS = (D_COLOUR, G_COLOUR, "0.35", "#2a7f62")
 
 
 def plot_verdicts(checks: Mapping[str, Sequence[Check]]) -> Figure:
-    """What `check_dcgan_rules` says: a row per network or pair, a column per rule, a tick, or a cross and the number of layers at fault."""
+    """What `check_dcgan_rules` says: a row per network or pair, a column per rule, a tick, or a cross and the number of places at fault."""
     table = np.array([[sum(c.rule == rule and not c.passed for c in found) for rule in RULES] for found in checks.values()])
     figure = Figure(figsize=(8.6, 0.9 + 0.33 * len(checks)), layout="constrained")
     axes = figure.subplots()
     axes.imshow(table > 0, cmap=ListedColormap(["#e8eef6", "#f3c9ae"]), aspect="auto", vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(table):
-        words = "✓" if not count else f"✗  {count} layer{'s' if count > 1 else ''}"
+        words = "✓" if not count else f"✗  {count} place{'s' if count > 1 else ''}"
         axes.text(column, row, words, ha="center", va="center", fontsize=9, color=G_COLOUR if count else D_COLOUR)
     titles = ["1 · strided,\nno pooling", "2 · nothing fully\nconnected", "3 · batch norm", "4 · ReLU in G,\nTanh at its end", "5 · LeakyReLU\nin D"]
     axes.set(yticks=range(len(checks)), yticklabels=checks)

@@ -41,6 +41,7 @@ def block_parameters(answer: Callable[[int, int, int], int]) -> str:
         with torch.device("meta"):
             block = nn.Sequential(nn.ConvTranspose2d(maps_in, maps_out, kernel, bias=False), nn.BatchNorm2d(maps_out))
         wanted, given = sum(p.numel() for p in block.parameters()), answer(maps_in, maps_out, kernel)
+        assert isinstance(given, int), f"the answer is {given!r}; give back a whole number."
         weights = kernel**2 * maps_in * maps_out
         mistakes = {
             weights: "batch norm learns something too: a scale and a shift for each map",
@@ -92,7 +93,7 @@ def even_kernel(answer: Callable[[int], tuple[int, int]]) -> str:
     for stride in (2, 3, 4, 5, 1, 8):
         kernel, padding = answer(stride)
         case = f"for stride {stride} you say kernel {kernel}, padding {padding}"
-        assert isinstance(kernel, int) and isinstance(padding, int), f"{case}; both must be whole numbers (// divides without a rest)."
+        assert all(isinstance(number, int) for number in (kernel, padding)), f"{case}; both must be whole numbers (// divides without a rest)."
         assert kernel > stride, f"{case}: stamps then lie side by side and never overlap, and seams show; take a larger kernel."
         assert padding >= 0, f"{case}; padding is 0 or more."
         assert is_even(kernel, stride), f"{case}: some outputs are reached more often than their neighbours; when does a stride divide a kernel?"
