@@ -31,7 +31,7 @@ def overlaps(size: int, kernel: int, stride: int, padding: int = 0) -> np.ndarra
 
 def is_even(kernel: int, stride: int) -> bool:
     """Whether inside the picture every output is reached equally often: where the stride divides the kernel."""
-    inner = overlaps(4 * kernel, kernel, stride)[2 * kernel : -2 * kernel, 2 * kernel : -2 * kernel]
+    inner = overlaps(4 * kernel + 4, kernel, stride)[kernel:-kernel, kernel:-kernel]
     return bool((inner == inner[0, 0]).all())
 
 

@@ -88,7 +88,7 @@ class Variant:
 _without = {"norm": False}
 VARIANTS = {
     "all rules kept": Variant(),
-    "copied, not learned, up": Variant(partial(small_generator, up=copied_up), rule_g=1),
+    "copied upwards": Variant(partial(small_generator, up=copied_up), rule_g=1),
     "max pooling in D": Variant(discriminator=partial(small_discriminator, down=level_on, then=(partial(nn.MaxPool2d, 2),)), rule_d=1),
     "G fully connected": Variant(dense_generator, rule_g=2),
     "no batch norm": Variant(partial(small_generator, **_without), partial(small_discriminator, **_without), 3, 3),
