@@ -15,7 +15,7 @@ from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overla
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size
 from idcgan.memory import multiplies
 from idcgan.networks import Generator, build, feature_maps, initialise
-from idcgan.rules import RULES, check_dcgan_rules
+from idcgan.rules import RULES, Check, check_dcgan_rules
 from idcgan.rules_plots import plot_boards, plot_measured, plot_reach, plot_spreads, plot_stopped, plot_verdicts
 from idcgan.small_dcgan import VARIANTS, copied_up, level_on, phantom_batch, play, small_discriminator, small_generator, strided_up
 
@@ -37,8 +37,14 @@ display(Markdown("\n".join(f"{number}. {rule}" for number, rule in RULES.items()
 # then rule 2 takes the fully connected ones out. And "for the down sampling and up sampling, it employs transposed convolution and
 # convolutional stride" has the two the wrong way round: the transposed convolution goes up, the strided one down. We follow the list.
 #
-# `check_dcgan_rules` reads a network as a list of claims: every rule, at every layer that it speaks of. Here are the paper's own networks at
-# 64 x 64.
+# `check_dcgan_rules` reads a network as a list of claims: every rule, at every layer that it speaks of. It follows the picture through the network
+# as it runs, so that pooling hidden in a `forward` is found like pooling among the layers.
+
+# %%
+source(Check, check_dcgan_rules)
+
+# %% [markdown]
+# The paper's own networks at 64 x 64 keep the rules:
 
 # %%
 generator, discriminator = build(preset("paper-normal-15"), level=0, seed=0)
@@ -146,11 +152,11 @@ for name, pair in VARIANTS.items():
 print(f"{len(played)} games played")
 
 # %%
-rows = {"real films": real[:8].numpy()} | {name.replace(", ", ",\n"): game.films[:8].clamp(-1, 1).numpy() for name, game in played.items()}
+rows = {"real films": real[:8].numpy()} | {name: game.films[:8].clamp(-1, 1).numpy() for name, game in played.items()}
 plots.show(
     plots.plot_rows(rows, side=0.85),
     alt="Eight films per row. Chests where all rules are kept, and also with pixels copied upwards, LeakyReLU in G, nothing at G's output "
-    "and ReLU in D; even grey without batch norm, and noise or ghosts in the other rows.",
+    "and ReLU in D; fainter ones with max pooling and with batch norm everywhere; grey without batch norm; noise in the other rows.",
 )
 
 # %% [markdown]
@@ -294,14 +300,14 @@ print(f"{(real < 0).float().mean():.0%} of the films' pixels are darker than any
 print(f"with nothing at the output {(wild.abs() > 1).float().mean():.0%} of the pixels of the films above lie outside [-1, 1] and must be cut off")
 
 # %% [markdown]
-# Inside G the question is the slope, for gradients are multiplied by it layer after layer. ReLU's is 1 or 0, a Sigmoid's at most ¼. LeakyReLU
-# has no such handicap, and its row above is as good as ReLU's: this half of rule 4 is a habit.
+# Inside G the question is the slope, for it multiplies the gradient at every layer. ReLU's is 1 or 0, a Sigmoid's at most ¼. LeakyReLU has no such
+# handicap, and its row above looks as good as ReLU's: this half of rule 4 is closer to a habit.
 
 # %%
 slope = torch.sigmoid(torch.tensor(0.0)) * (1 - torch.sigmoid(torch.tensor(0.0)))
 for resolution in (32, 2048):
     inner = len(feature_maps(resolution, 8, 64))
-    print(f"at {resolution:4}: {inner} activations inside G, the gradient through Sigmoids shrinks at least {said(1 / slope.item() ** inner)}-fold")
+    print(f"at {resolution:4}: {inner} activations inside G; the slopes of Sigmoids alone shrink a gradient {said(1 / slope.item() ** inner)}-fold")
 
 # %% [markdown]
 # ### Rule 5: LeakyReLU in D
@@ -408,8 +414,9 @@ for resolution in resolutions:
 display(Markdown("\n".join([*head, *rows])))
 
 # %% [markdown]
-# Read down a column: with the limit, each doubling of the resolution adds few parameters, while work and memory come to four times as much.
-# The memory is that of a training step of both players with batches of 8, as `idcgan train` would forecast it.
+# Read down a column: with the limit, each doubling of the resolution adds few parameters, while the work comes to four times as much. So does the
+# memory, once it outgrows the 400 MB that Python and PyTorch take for themselves. It is that of a training step of both players with batches of 8,
+# as `idcgan train` would forecast it.
 
 # %%
 needed = training_memory(2048, 8, 64, 100, 8)
@@ -535,8 +542,8 @@ check.even_kernel(even_kernel)
 # %% [markdown]
 # ## Recap
 #
-# - The rules keep two signals alive: the picture on its way through G, and the gradient on its way back through D. Batch norm, Tanh and
-#   strides in D decide; ReLU or LeakyReLU in G does not.
+# - The rules keep two signals alive: the picture on its way through G, and the gradient on its way back through D. Batch norm and the range of the
+#   output decide at once; pooling costs; which kind of ReLU hardly shows in a short game.
 # - out = (in − 1) · stride − 2 · padding + kernel. Kernel 4, stride 2, padding 1 doubles.
 # - Checkerboards come from stamps whose overlap is uneven, or even and unequal. A fixed blur, a smooth start and copying each help in their
 #   own way.
