@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .description import Description, describe, stack
+from .description import PERIODS, Description, describe, stack
 from .features import FeatureNetwork
 from .measures import checkerboard
 from .networks import Generator, feature_maps, initialise
@@ -59,9 +59,15 @@ def untrained(make: Callable[[], nn.Module], kernels: str, count: int = 32, late
 
 
 def board(films: Tensor, real: Tensor) -> float:
-    """dB by which the grid of 2, 4 or 8 pixels stands out of `films` more than of `real`, both (n, 1, r, r) in [-1, 1], r from 64 up."""
+    """`measures.checkerboard` of `films` beside `real`, both (n, 1, r, r) in [-1, 1]: dB by which the worst grid stands out more."""
     pool = Pool(_described(films), _described(real), films.shape[-1])
     return checkerboard(pool, pool.candidate_at, pool.reference_at)
+
+
+def board_by_period(films: Tensor, real: Tensor) -> dict[int, float]:
+    """The same for the grids of 2 and 4 pixels apart, r from 64 up: where one is below 0 real films have more of it."""
+    found = _described(films).lattice.mean(0) - _described(real).lattice.mean(0)
+    return {period: float(value) for period, value in zip(PERIODS[:2], found[:2], strict=True)}
 
 
 def _described(films: Tensor) -> Description:

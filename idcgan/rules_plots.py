@@ -101,19 +101,23 @@ def plot_boards(films: Mapping[str, Tensor], spectra: Mapping[str, np.ndarray], 
     return figure
 
 
-def plot_measured(values: Mapping[str, Sequence[float]], columns: Sequence[str], label: str) -> Figure:
-    """A horizontal bar per row and column of a table: `values` by name, one for each of `columns`."""
-    figure = Figure(figsize=(8.4, 0.8 + 0.42 * len(values)), layout="constrained")
-    axes, thick = figure.subplots(), 0.8 / len(columns)
-    for place, (column, colour) in enumerate(zip(columns, COLOURS, strict=False)):
-        numbers = [row[place] for row in values.values()]
-        at = np.arange(len(values)) + (place - (len(columns) - 1) / 2) * thick
-        axes.barh(at, numbers, thick * 0.9, color=colour, label=column)
-        for y, number in zip(at, numbers, strict=True):
-            axes.text(max(number, 0) + 0.2, y, f"{number:.1f}", va="center", fontsize=8)
-    axes.set(yticks=range(len(values)), yticklabels=[name.strip() for name in values], xlabel=label)
+def plot_measured(panels: Mapping[str, Mapping[str, Sequence[float]]], columns: Sequence[str], label: str) -> Figure:
+    """A panel each, with horizontal bars: `panels` by title, in it by name one value for each of `columns`."""
+    rows = list(next(iter(panels.values())))
+    figure = Figure(figsize=(9.6, 1.3 + 0.42 * len(rows)), layout="constrained")
+    thick = 0.8 / len(columns)
+    for axes, (title, values) in zip(figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0], panels.items(), strict=True):
+        for place, (column, colour) in enumerate(zip(columns, COLOURS, strict=False)):
+            numbers = [values[name][place] for name in rows]
+            at = np.arange(len(rows)) + (place - (len(columns) - 1) / 2) * thick
+            axes.barh(at, numbers, thick * 0.9, color=colour, label=column)
+            for y, number in zip(at, numbers, strict=True):
+                axes.text(max(number, 0) + 0.25, y, f"{number:.1f}", va="center", fontsize=8)
+        axes.axvline(0, color="0.6", linewidth=0.8)
+        axes.set(title=title, xlabel=label)
+        axes.margins(x=0.15)
+        axes.spines[["top", "right"]].set_visible(False)
+    axes.set_yticks(range(len(rows)), [name.strip() for name in rows])
     axes.invert_yaxis()
-    axes.axvline(0, color="0.6", linewidth=0.8)
-    axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5, frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=len(columns), fontsize=8.5, frameon=False)
     return figure

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from idcgan.architecture_widget import BuildGenerator, as_table, count
-from idcgan.checkerboards import board, is_even, made_by, mean_spectrum, overlaps, untrained
+from idcgan.checkerboards import board, board_by_period, is_even, made_by, mean_spectrum, overlaps, untrained
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.exercises import dcgan_rules as check
@@ -201,8 +201,12 @@ def test_a_bilinear_start_has_no_grid_and_a_random_one_has():
     found = {name.strip(): board(untrained(*way, count=6), real) for name, way in ways.items()}
     assert min(found["kernel 3, stride 2"], found["kernel 4, stride 2"]) > 8
     assert found["kernels=bilinear"] < 3
-    assert found["with blur=True"] < found["kernel 4, stride 2"] - 3
     assert found["copied, then 3 x 3"] < 3
+    plain, blurred = (board_by_period(untrained(*ways[name], count=6), real) for name in ("kernel 4, stride 2", "  with blur=True"))
+    assert plain[4] > 5
+    assert blurred[4] < 2, "the blur takes the grid of the layers before the last"
+    assert blurred[2] > 3, "and leaves the last one's"
+    assert max(plain.values()) == pytest.approx(found["kernel 4, stride 2"], abs=1e-4)
 
 
 # ---- figures and the widget -----------------------------------------------------------------------------------------
@@ -217,7 +221,7 @@ def test_figures_are_drawn():
         plot_diagram(10, found), plot_overlaps([(3, 2, 1), (4, 2, 0)]), plot_dense((64, 128), (10**7, 10**9), (128, 128), 8),
         plot_widths({"no limit": feature_maps(64, 8, 0), "16": feature_maps(64, 8, 16)}), plot_verdicts(claims), plot_reach(films["a"]),
         plot_spreads({"a": [1.0, 0.1]}, ["4", "8"]), plot_stopped({"a": [0.0, 0.5]}), plot_boards(films, spectra),
-        plot_measured({"a": (1.0, -0.5)}, ("before", "after"), "dB"),
+        plot_measured({"2 pixels": {"a": (1.0, -0.5)}, "4 pixels": {"a": (2.0, 3.0)}}, ("before", "after"), "dB"),
     ]  # fmt: skip
     assert all(isinstance(figure, Figure) for figure in figures)
     marks = [text.get_text() for text in plot_verdicts(claims).axes[0].texts]
