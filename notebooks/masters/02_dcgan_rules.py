@@ -270,6 +270,8 @@ bare, normed = signals["without"][-1], signals["with batch norm"][-1]
 print(f"before the first step a film of 512 x 512 has a spread of {bare:.0e} without batch norm, {normed:.2f} with it")
 
 # %% [markdown]
+# That is the even grey of the row above. D says 0.5 to every such film: grey is 0 here, and layers without a bias make nothing of nothing.
+#
 # Why not at G's output and D's input? Batch norm takes the mean out. At those two places the mean *is* information: how bright a film is.
 # Make all films of a batch brighter, and see how much D notices, measured in the spread of its own verdicts.
 
@@ -391,7 +393,7 @@ plots.show(
 # A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. The blur
 # stays, for it is not learned: it takes the grid of 4 pixels, which inner layers make. The grid of 2 is made by the last layer, which comes after it.
 # Copying keeps grids away for good, and breaks rule 1. No choice is free, and 150 steps from one seed decide nothing between them: longer trainings
-# and what they measured are in [docs/recipe.md](../docs/recipe.md).
+# and what they measured are in `docs/recipe.md`.
 
 # %% [markdown]
 # ## What width and resolution cost
@@ -430,7 +432,8 @@ assert needed < 16e9
 # %% [markdown]
 # ## Try it: the generator for any resolution
 #
-# Five sliders, and what they do to the layers and their costs. Nothing is allocated: 2048 x 2048 with 64 maps and no limit is only counted.
+# Five sliders, and what they do to the layers and their costs. Nothing is allocated: 2048 x 2048 with 64 maps and no limit is only counted. *Memory of
+# features* is what this generator keeps for its way back; *training takes* counts both players, their weights and what PyTorch needs beside them.
 #
 # - Where do parameters lie, and where does the work? Move *at most* from 64 to *no limit* and watch both columns.
 # - Which of the five sliders leave the parameters as they are?
@@ -475,7 +478,7 @@ check.output_size(output_size)
 # %% [markdown]
 # ### Exercise 2 · How much does it learn?
 #
-# A block of G is a transposed convolution without bias and the batch norm after it. How many parameters does it have?
+# A block of G is a transposed convolution without bias, kernel x kernel, and the batch norm after it. How many parameters does it have?
 
 # %% tags=["exercise"]
 def block_parameters(maps_in: int, maps_out: int, kernel: int) -> int:
@@ -522,8 +525,8 @@ check.mended_generator(mended_generator)
 # %% [markdown]
 # ### Exercise 4 · An even kernel
 #
-# For a stride of your choice: find the smallest kernel *larger than the stride* whose stamps overlap evenly, and the padding with which n
-# pixels become exactly stride · n.
+# For any stride: the smallest kernel *larger than the stride* whose stamps overlap evenly, and the padding with which n pixels become exactly
+# stride · n.
 
 # %% tags=["exercise"]
 def even_kernel(stride: int) -> tuple[int, int]:
@@ -549,8 +552,8 @@ check.even_kernel(even_kernel)
 # - The rules keep two signals alive: the picture on its way through G, and the gradient on its way back through D. Batch norm and the range of the
 #   output decide at once; pooling costs; which kind of ReLU hardly shows in a short game.
 # - out = (in − 1) · stride − 2 · padding + kernel. Kernel 4, stride 2, padding 1 doubles.
-# - Checkerboards come from stamps whose overlap is uneven, or even and unequal. A fixed blur, a smooth start and copying each help in their
-#   own way.
+# - Checkerboards come from stamps that overlap unevenly, and from stamps that overlap evenly with unequal weights. A fixed blur, a smooth start and
+#   copying each help in their own way.
 # - Parameters lie where maps are many, work and memory where pixels are many.
 #
 # **Can you answer these?**
@@ -577,6 +580,6 @@ check.even_kernel(even_kernel)
 # **References.** The paper, section 3.1 (the five rules and the diagram of the generator), Tables 1 to 3 (feature maps), section 4 (the
 # machine). Radford, Metz and Chintala 2015, *Unsupervised representation learning with deep convolutional generative adversarial networks*.
 # Ioffe and Szegedy 2015 (batch normalisation). He et al. 2015 (weights for ReLU). Odena, Dumoulin and Olah 2016, *Deconvolution and
-# checkerboard artifacts*. In this project: [docs/paper.md](../docs/paper.md), [docs/recipe.md](../docs/recipe.md).
+# checkerboard artifacts*. In this project: `docs/paper.md`, `docs/recipe.md`.
 #
 # **Next:** [03 · Pyramid data](03_pyramid_data.ipynb), the films that these networks learn from, at every resolution.
