@@ -432,8 +432,9 @@ assert needed < 16e9
 # %% [markdown]
 # ## Try it: the generator for any resolution
 #
-# Five sliders, and what they do to the layers and their costs. Nothing is allocated: 2048 x 2048 with 64 maps and no limit is only counted. *Memory of
-# features* is what this generator keeps for its way back; *training takes* counts both players, their weights and what PyTorch needs beside them.
+# Five sliders, and what they do to the layers and their costs. Nothing is allocated: 2048 x 2048 with 64 maps and no limit is only counted.
+# *Memory of features* is what this generator keeps for its way back; *training takes* counts both players, their weights and what PyTorch needs
+# beside them.
 #
 # - Where do parameters lie, and where does the work? Move *at most* from 64 to *no limit* and watch both columns.
 # - Which of the five sliders leave the parameters as they are?
