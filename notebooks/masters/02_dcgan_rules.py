@@ -145,7 +145,7 @@ plots.show(
 # the better part of a minute.
 
 # %%
-real = phantom_batch(64, 32)
+real = phantom_batch(tiny(64, 16), 32)
 played = {}
 for name, pair in VARIANTS.items():
     played[name] = play(pair.generator(), pair.discriminator(), real, steps=tiny(300, 3))
@@ -192,7 +192,7 @@ ones_of_d = {
 }
 for network in ones_of_d.values():
     initialise(network, torch.Generator().manual_seed(0))
-films64 = phantom_batch(64, 64)
+films64 = phantom_batch(tiny(64, 16), 64)
 silent = {name: stopped(network, films64[:16], (nn.LeakyReLU, nn.ReLU, nn.MaxPool2d)) for name, network in ones_of_d.items()}
 silent["max pooling"] = silent["max pooling"][1::2]  # of each pair, activation and pooling, what stands before the pooling
 plots.show(
@@ -373,10 +373,8 @@ plots.show(
 trained = {}
 for name, (make, kernels) in ways.items():
     trained[name] = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels).films
-panels = {}
-for period in (2, 4):
-    before, after = ({name: board_by_period(films.clamp(-1, 1), films64)[period] for name, films in which.items()} for which in (fresh, trained))
-    panels[f"grid of {period} pixels"] = {name: (before[name], after[name]) for name in ways}
+before, after = ({name: board_by_period(films, films64) for name, films in which.items()} for which in (fresh, trained))
+panels = {f"grid of {period} pixels": {name: (before[name][period], after[name][period]) for name in ways} for period in (2, 4)}
 plots.show(
     plot_measured(panels, ("before the first step", f"after {tiny(150, 2)} steps"), "dB above real films"),
     alt="Bars for grids of 2 and of 4 pixels, five ways to enlarge, before and after training. Blur has no grid of 4 pixels but one of 2; bilinear "
