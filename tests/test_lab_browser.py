@@ -188,12 +188,22 @@ class Window:
     def run_all(self, name: str) -> None:
         """Run > Run All Cells, with the mouse; back when the last cell is done."""
         cells = json.loads((ROOT / "notebooks" / f"{name}.ipynb").read_text(encoding="utf-8"))["cells"]
-        self.page.click(".lm-MenuBar-itemLabel:text-is('Run')")
-        self.page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
+        for _ in range(3):  # a menu that is still being drawn swallows a click
+            self.page.click(".lm-MenuBar-itemLabel:text-is('Run')")
+            self.page.click(".lm-Menu-item:not(.lm-mod-disabled) .lm-Menu-itemLabel:text-is('Run All Cells')")
+            if self.begun():
+                break
         number = sum(cell["cell_type"] == "code" and bool("".join(cell["source"]).strip()) for cell in cells)
         self.page.wait_for_function(OVER, arg=number, timeout=RUN_ALL)
         assert self.complaints() == []
         self.page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']")
+
+    def begun(self) -> bool:
+        """Whether some cell shows, within seconds, that it waits, runs or has run."""
+        prompts, until = self.page.locator(".jp-Notebook .jp-CodeCell .jp-InputPrompt", has_text=re.compile(r"[*\d]")), time.monotonic() + 5
+        while not prompts.count() and time.monotonic() < until:
+            self.page.wait_for_timeout(100)
+        return prompts.count() > 0
 
     def complaints(self) -> list[str]:
         """What the cells show of errors, and of warnings and tracebacks of threads among what was printed to stderr."""
