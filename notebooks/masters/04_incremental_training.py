@@ -111,7 +111,8 @@ source(run_levels)
 # %% [markdown]
 # ## The films at every level
 #
-# The paper (section 4) copies its films into sets D1, D2, ..., one per resolution. Here they are one folder, a *pyramid*, built once and kept beside the runs.
+# The paper (section 4) copies its films into sets D1, D2, ..., one per resolution. Here they are one folder, a *pyramid*, built once and kept
+# beside the runs.
 
 # %%
 pyramid = open_or_build(films, config, run_folder.parent / "pyramids")
@@ -142,14 +143,14 @@ print(f"A twin differs from its enlarged low-resolution film by {pixels_apart:.1
 # %%
 schedule = Schedule.plan(config, len(pyramid))
 print(f"transition_share {config.transition_share}, {config.batch_at(1)} films in a batch")
-show(plot_plan(schedule, config.batch_at(1)), alt="The levels of the run one after the other; in each but the first the replaced share climbs from 0 to 100 %.")
+show(plot_plan(schedule, config.batch_at(1)), alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
 
 # %% [markdown]
 # ## Growth
 #
 # What becomes of the networks when the resolution rises? The paper does not say. With `preserve`, our default, both keep every layer they have
-# learnt: a new generator level adds a residual, zero at first, to the enlarged picture of the level below; a new discriminator level adds a path whose
-# last scale is zero. `reset`, the plain reading of the paper, draws the outer layers anew.
+# learnt: a new generator level adds a residual, zero at first, to the enlarged picture of the level below; a new discriminator level adds a path
+# whose last scale is zero. `reset`, the plain reading of the paper, draws the outer layers anew.
 
 # %%
 source(grow, silence)
@@ -184,7 +185,7 @@ assert apart < 1e-3
 # through the film into G.
 
 # %%
-show(plot_moves(), alt="Left, D's move: real films and fakes cut off from G go into D. Right, G's move: the gradient runs through the new D and the fake to G.")
+show(plot_moves(), alt="Left, D's move: real films and fakes cut off from G. Right, G's move: the gradient runs through the new D to G.")
 
 # %%
 source(move_d, move_g)
@@ -200,14 +201,14 @@ run = train_or_resume(config, films, run_folder)
 print(f"{run.run['status']} after {run.run['seconds'] / 60:.1f} minutes, peak memory {run.run['peak_memory'] / 1e9:.1f} GB")
 
 # %% [markdown]
-# How many steps fit into a minute differs from machine to machine, and with it every film and figure below: a run that is bounded by minutes never
-# repeats itself quite. Bounded by `epochs`, the same seed gives the same run, bit for bit, on the same machine; on another one the last digits differ,
-# and after some hundred steps the films.
+# How many steps fit into a minute differs from machine to machine, and with it every film and figure below: a run that is bounded by minutes
+# never repeats itself quite. Bounded by `epochs`, the same seed gives the same run, bit for bit, on the same machine; on another one the last
+# digits differ, and after some hundred steps the films.
 #
 # ## Reading the losses
 #
-# Both losses, as in Figures 2 to 4 of the paper, and below them D's belief in real and in generated films. A D that answers one half to everything has a
-# loss of ln 2 + ln 2: it cannot tell. Near 0 it has won, and the generator learns little.
+# Both losses, as in Figures 2 to 4 of the paper, and below them D's belief in real and in generated films. A D that answers one half to
+# everything has a loss of ln 2 + ln 2: it cannot tell. Near 0 it has won, and the generator learns little.
 
 # %%
 history = run.history()
@@ -221,8 +222,8 @@ print(f"the last {len(last)} rows: loss D {means['loss_d']:.2f} (cannot tell: {2
 print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 
 # %% [markdown]
-# A low loss is not a good film. Each loss is measured against *this* opponent; D's loss falls when D gets better and when G gets worse. What the curves
-# do show is whether there is still a game.
+# A low loss is not a good film. Each loss is measured against *this* opponent; D's loss falls when D gets better and when G gets worse. What the
+# curves do show is whether there is still a game.
 #
 # ## What it learnt
 #
@@ -259,8 +260,8 @@ show(show_picture(run.path / "timelapse.png", width=6), alt="Eight latents at se
 # %% [markdown]
 # ## Try it: the time machine
 #
-# Slide through the saved moments of the run, or press the triangle. The upper row is what the generator drew *then*; the lower one follows a single latent
-# from level to level; the black line says where in the losses you are.
+# Slide through the saved moments of the run, or press the triangle. The upper row is what the generator drew *then*; the lower one follows a
+# single latent from level to level; the black line says where in the losses you are.
 
 # %%
 machine = TimeMachine(run.path)
@@ -280,7 +281,8 @@ show(machine.render(end, 1), alt="The same eight latents at the end of the run."
 # 2. Take the *augmentation* to 0. Does D win?
 # 3. At the second level, hold the *replaced share* at 0 for a while, then at 100 %. (The first level has nothing to replace.)
 #
-# **Pause** waits after the step at hand, and the clock with it; **Stop** ends and saves, **Resume** goes on after either. Nothing here touches the run above.
+# **Pause** waits after the step at hand, and the clock with it; **Stop** ends and saves, **Resume** goes on after either. Nothing here touches
+# the run above.
 
 # %%
 practice = dataclasses.replace(config, epochs=0, minutes=tiny(1.5, 0.05), resolutions=config.resolutions[:2], level_shares=(),
@@ -330,9 +332,9 @@ show(dashboard.render(steered.path), alt="A tiny run that was steered: black mar
 #
 # ### Exercise 1 · Who moves first
 #
-# Write one step of the training loop in plain PyTorch: D's move on `real` and on the fakes G makes of `z`, then G's move against the new D. The losses are
-# `loss_on_real(logits)`, `loss_on_fake(logits)` and `generator_loss(logits)`. The check trains nothing: it puts recorders in place of the networks and
-# optimisers, and looks at the order of your calls.
+# Write one step of the training loop in plain PyTorch: D's move on `real` and on the fakes G makes of `z`, then G's move against the new D. The
+# losses are `loss_on_real(logits)`, `loss_on_fake(logits)` and `generator_loss(logits)`. The check trains nothing: it puts recorders in place of
+# the networks and optimisers, and looks at the order of your calls.
 
 # %% tags=["exercise"]
 def one_step(generator, discriminator, optimizer_g, optimizer_d, real, z):
@@ -361,9 +363,9 @@ check.order_of_updates(one_step)
 # %% [markdown]
 # ### Exercise 2 · A few, then all
 #
-# How many films of a batch show their higher-resolution twin? `step` of `steps` have been made in level index `level` (0 is D1, which has no level below and
-# shows its own films throughout). The share rises in a line from 0 to 1 over the first `transition_share` of the level and stays at 1; 0 means that all are
-# replaced at once. Give the nearest whole number of films, halves upwards.
+# How many films of a batch show their higher-resolution twin? `step` of `steps` have been made in level index `level` (0 is D1, which has no
+# level below and shows its own films throughout). The share rises in a line from 0 to 1 over the first `transition_share` of the level and stays
+# at 1; 0 means that all are replaced at once. Give the nearest whole number of films, halves upwards.
 
 # %% tags=["exercise"]
 def films_replaced(level, step, steps, transition_share, batch_size):
@@ -386,8 +388,9 @@ check.films_replaced(films_replaced)
 # %% [markdown]
 # ### Exercise 3 · What growth must keep
 #
-# Preserved growth promises: brought down to the old resolution, the new picture is the old one. Measure how far it is from that, in grey levels of 255, as
-# a mean over all pixels: `old` is (n, c, r, r) and `new` is (n, c, f r, f r), both tensors in [-1, 1]. The factor f is 2, or 4 where the paper goes from 128 to 512.
+# Preserved growth promises: brought down to the old resolution, the new picture is the old one. Measure how far it is from that, in grey levels
+# of 255, as a mean over all pixels: `old` is (n, c, r, r) and `new` is (n, c, f r, f r), both tensors in [-1, 1]. The factor f is 2, or 4 where
+# the paper goes from 128 to 512.
 
 # %% tags=["exercise"]
 def growth_gap(old, new):
@@ -409,8 +412,9 @@ check.growth_gap(growth_gap)
 # %% [markdown]
 # ### Exercise 4 · Who has won?
 #
-# `rows` are rows of a history, as `run.history()` gives them. Look at the last 20: "discriminator" if in each of them D(x), `d_real`, is above 0.9 and D(G(z)),
-# `d_fake`, below 0.1; "generator" if in each of them D believes the fakes at least as much as the real films; else, and where there are fewer than 20, "nobody".
+# `rows` are rows of a history, as `run.history()` gives them. Look at the last 20: "discriminator" if in each of them D(x), `d_real`, is above
+# 0.9 and D(G(z)), `d_fake`, below 0.1; "generator" if in each of them D believes the fakes at least as much as the real films; else, and where
+# there are fewer than 20, "nobody".
 
 # %% tags=["exercise"]
 def who_won(rows):
@@ -465,22 +469,25 @@ assert run.run["status"] in ("finished", "interrupted")
 #
 # <details><summary>Answers</summary>
 #
-# 1. In the first, all are films of D1, enlarged; in the last, all are their twins of D2. Between the two the share rises over the first `transition_share` of the level.
-# 2. `preserve`: only the new head and the new path are new, and they start silent, so that the picture is the old one, enlarged. `reset`: the outer layers are drawn anew, and the
-#    picture is grey noise until they have learnt.
+# 1. In the first, all are films of D1, enlarged; in the last, all are their twins of D2. Between the two the share rises over the first
+#    `transition_share` of the level.
+# 2. `preserve`: only the new head and the new path are new, and they start silent, so that the picture is the old one, enlarged. `reset`: the
+#    outer layers are drawn anew, and the picture is grey noise until they have learnt.
 # 3. In D's move its loss would otherwise flow on into G, to help D win. In G's move that way through the film is the only one by which G learns.
 # 4. One half to every film: it cannot tell. Near 0 it has won: it is sure, and G's films are told from real ones every time.
-# 5. Bounded by minutes, a faster machine makes more steps; and sums are rounded another way by another machine, other versions or another number of threads.
+# 5. Bounded by minutes, a faster machine makes more steps; and sums are rounded another way by another machine, other versions or another number
+#    of threads.
 # 6. In `run.json` under `by_hand`, in the generators' files and in the films. A resume goes on from the config.
 #
 # </details>
 #
 # ## References
 #
-# - The paper: Incremental Deep Convolution GAN, section 3.1 (algorithm IDCGAN, equation 1) and section 4 (D1 to D5, Tables 1 to 4, Figures 2 to 4, 7 and 8); where it is silent, and what we
-#   chose, is in `docs/paper.md`.
+# - The paper: Incremental Deep Convolution GAN, section 3.1 (algorithm IDCGAN, equation 1) and section 4 (D1 to D5, Tables 1 to 4, Figures 2 to
+#   4, 7 and 8); where it is silent, and what we chose, is in `docs/paper.md`.
 # - I. Goodfellow et al., *Generative adversarial nets*, 2014: the order of the two moves, and the generator's loss.
-# - A. Radford et al., *Unsupervised representation learning with deep convolutional generative adversarial networks*, 2015: the rules, and Adam's momenta.
+# - A. Radford et al., *Unsupervised representation learning with deep convolutional generative adversarial networks*, 2015: the rules, and Adam's
+#   momenta.
 # - T. Karras et al., *Progressive growing of GANs*, 2018: growth with a blend (`transition=fade` here).
 # - S. Zhao et al., *Differentiable augmentation for data-efficient GAN training*, 2020.
 #
