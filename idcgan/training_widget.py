@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from .training import resume, train
 from .training_plots import Scene, plot_scene
 
 WORDS = {"learning_rate": "learning rate", "learning_rate_d": "learning rate of D", "augment_strength": "augmentation", "replaced": "replaced share"}
-__all__ = ["Dashboard", "TimeMachine"]
+__all__ = ["Dashboard", "TimeMachine", "practice"]
 
 
 class Dashboard(widgets.VBox):
@@ -181,6 +182,12 @@ class Dashboard(widgets.VBox):
 
     def _length(self) -> str:
         return f"{self.config.minutes:g} minutes" if self.config.minutes else f"{self.config.epochs} epochs"
+
+
+def practice(config: RunConfig, minutes: float) -> RunConfig:
+    """The two lowest levels of a config for a few minutes, with many rows and moments: to be steered and looked at."""
+    return dataclasses.replace(config, resolutions=config.resolutions[:2], level_shares=(), batch_size=config.batch_size[:1], epochs=0,
+                               minutes=minutes, log_every=2, samples=16, moments=25)  # fmt: skip
 
 
 def _button(text: str, act: Callable[[], None], style: str = "") -> widgets.Button:

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 from IPython.display import Markdown, display
 
-from idcgan import PRESETS, InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
+from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
@@ -28,11 +28,12 @@ from idcgan.loader import open_or_build
 from idcgan.moves import move_d, move_g
 from idcgan.networks import build, grow, silence
 from idcgan.objectives import generator_loss, loss_on_fake, loss_on_real
+from idcgan.paper import settings_table
 from idcgan.plots import plot_losses, plot_rows, show, show_picture
 from idcgan.records import default_out
 from idcgan.schedule import Schedule
-from idcgan.training_plots import plot_moves, plot_plan
-from idcgan.training_widget import Dashboard, TimeMachine
+from idcgan.training_plots import CANNOT_TELL, plot_moves, plot_plan
+from idcgan.training_widget import Dashboard, TimeMachine, practice
 from idcgan.tuning import halve
 
 # %%
@@ -59,34 +60,30 @@ changes = ""  # more fields of the config, written as for --set, with blanks bet
 out = ""  # the run folder; empty: runs/ and a name with the time
 
 # %%
-by_hand = not (out or epochs or minutes) and preset == "laptop"  # nobody has asked for a length: short enough to wait for
 if tiny(False, True):  # tests: the same cells in seconds
-    films, preset, out, by_hand = "phantom:normal:16", "tiny", f"{tempfile.mkdtemp()}/run", False
+    films, preset, out = "phantom:normal:16", "tiny", f"{tempfile.mkdtemp()}/run"
 
-config = configure(preset, films, label_class, resolutions, epochs, 1.5 if by_hand else minutes, seed, **parse_changes(changes.split()))
+more = parse_changes(changes.split())
+if preset == "laptop" and not (epochs or minutes or out):  # someone steps through, and waits for it
+    minutes, more = 1.5, {"log_every": 2, **more}
+config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **more)
 if len(config.resolutions) < 2:
-    raise InputError(
-        "this notebook is about growing and needs two resolutions or more; train a single one with: idcgan train FILMS --resolutions 128"
-    )
+    raise InputError("this notebook is about growing and needs two resolutions or more; for one: idcgan train FILMS --resolutions 128")
+
+# %%
 project = next((folder for folder in (Path(".."), Path("../..")) if (folder / "notebooks").is_dir()), Path())
 run_folder = Path(out) if out else project / default_out(films, config.label_class)
 length = f"{config.minutes:g} minutes" if config.minutes else f"{config.epochs} epochs"
-print(f"{films}: {' → '.join(map(str, config.resolutions))}, preset {config.preset}, {length}, run folder {run_folder.name}")
+print(f"{films}: {' → '.join(map(str, config.resolutions))}, preset {config.preset}, {length}")
+print(f"run folder {run_folder.name}")
 
 # %% [markdown]
-# The paper's own settings are presets too. Its Tables 1 to 3 fix the batch, the learning rate and the width, Table 4 tells the time; how many steps
-# that is follows from the number of films (section 4), and whether the epochs are meant for the whole run or for each level the paper does not say.
+# Left as it is, this takes a minute and a half of training; `make run` takes the preset's three and a half. The paper's own settings are presets
+# too. Its Tables 1 to 3 fix the batch, the learning rate and the width, Table 4 tells the time. How many steps that is follows from the number of
+# films (section 4); whether the epochs are meant for the whole run, as here, or for each level the paper does not say.
 
 # %%
-papers = {"paper-normal-15": ("Table 1", 138, "4 h 48 min"), "paper-normal-20": ("Table 2", 138, "6 h 13 min"),
-          "paper-abnormal-20": ("Table 3", 76, "not given"), "paper-abnormal-10": ("Table 4 only", 76, "2 h 21 min")}  # fmt: skip
-lines = ["| where | preset | films | batch | learning rate | maps G, D | epochs | steps here | time in Table 4 |", "|" + " --- |" * 9]
-for name, (table, count, hours) in papers.items():
-    its = configure(name, f"phantom:{PRESETS[name]['label_class']}")
-    steps = sum(Schedule.plan(its, count).steps)
-    lines.append(f"| {table} | `{name}` | {count} | {its.batch_at(0)} | {its.learning_rate:g} | {its.feature_maps_g}, {its.feature_maps_d} "
-                 f"| {its.epochs} | {steps} | {hours} |")  # fmt: skip
-Markdown("\n".join(lines))
+Markdown(settings_table())
 
 # %% [markdown]
 # ## The algorithm
@@ -117,7 +114,7 @@ source(run_levels)
 # %%
 pyramid = open_or_build(films, config, run_folder.parent / "pyramids")
 rows = {f"D{i}\n{r} x {r}": pyramid.level(r)[:6] for i, r in enumerate(pyramid.resolutions, 1)}
-show(plot_rows(rows), alt="The first six films at every level of the pyramid: the same chests, sharper from row to row.")
+show(plot_rows(rows), alt="Six films at every level of the pyramid: the same chests, sharper from row to row.")
 
 # %% [markdown]
 # ## Replacement: a mixed batch
@@ -129,12 +126,12 @@ show(plot_rows(rows), alt="The first six films at every level of the pyramid: th
 low, high = config.resolutions[:2]
 batches = MixedBatches(pyramid, high, config.batch_at(1), low, config.transition, config.seed)
 mixed = {f"{share:.0%} replaced": batches.batch(0, share)[0] for share in (0.0, 0.25, 0.5, 1.0)}
-show(plot_rows(mixed), alt=f"One batch at {high} with 0, 25, 50 and 100 per cent of its films replaced by sharper twins.")
+show(plot_rows(mixed), alt="One batch with 0, 25, 50 and 100 per cent of its films replaced by sharper twins.")
 
 # %%
 pixels_apart = abs(mixed["100% replaced"] - mixed["0% replaced"]).mean() * 127.5
 assert pixels_apart > 0, "the twins should differ"
-print(f"A twin differs from its enlarged low-resolution film by {pixels_apart:.1f} grey levels on average: that is the detail there is to learn.")
+print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on average: the detail there is to learn.")
 
 # %% [markdown]
 # How many, and how fast? The paper says "a few". Here the share rises in a line over the first part of each level, `transition_share`, in whole
@@ -143,7 +140,8 @@ print(f"A twin differs from its enlarged low-resolution film by {pixels_apart:.1
 # %%
 schedule = Schedule.plan(config, len(pyramid))
 print(f"transition_share {config.transition_share}, {config.batch_at(1)} films in a batch")
-show(plot_plan(schedule, config.batch_at(1)), alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
+plan = plot_plan(schedule, config.batch_at(1))
+show(plan, alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
 
 # %% [markdown]
 # ## Growth
@@ -182,10 +180,11 @@ assert apart < 1e-3
 #
 # One step is two moves, both with the binary cross entropy of equation 1. D sees real films and fakes and learns to tell them; the fakes are
 # *detached*, so that its loss ends at the film and does not reach G. Then the same fakes go to the D that has just moved, and its gradient goes on
-# through the film into G.
+# through the film into G. In the source below, leave out what is about memory, several processes and number formats (`parts`, `quiet`,
+# `arithmetic`), and some eight lines remain.
 
 # %%
-show(plot_moves(), alt="Left, D's move: real films and fakes cut off from G. Right, G's move: the gradient runs through the new D to G.")
+show(plot_moves(), alt="D's move: real films, and fakes cut off from G. G's move: the gradient runs through the new D to G.")
 
 # %%
 source(move_d, move_g)
@@ -198,7 +197,8 @@ source(move_d, move_g)
 
 # %%
 run = train_or_resume(config, films, run_folder)
-print(f"{run.run['status']} after {run.run['seconds'] / 60:.1f} minutes, peak memory {run.run['peak_memory'] / 1e9:.1f} GB")
+said = run.run
+print(f"{said['status']} after {said['seconds'] / 60:.1f} minutes, peak memory {said['peak_memory'] / 1e9:.1f} GB")
 
 # %% [markdown]
 # How many steps fit into a minute differs from machine to machine, and with it every film and figure below: a run that is bounded by minutes
@@ -212,13 +212,14 @@ print(f"{run.run['status']} after {run.run['seconds'] / 60:.1f} minutes, peak me
 
 # %%
 history = run.history()
-show(plot_losses(history), alt="Losses of discriminator and generator by step, and the discriminator's belief in real and generated films.")
+show(plot_losses(history), alt="Losses of D and G by step, and below them D's belief in real and in generated films.")
 
 # %%
 last = history[-20:]
 means = {name: sum(row[name] for row in last) / len(last) for name in ("loss_d", "loss_g", "d_real", "d_fake")}
-print(f"the last {len(last)} rows: loss D {means['loss_d']:.2f} (cannot tell: {2 * torch.log(torch.tensor(2.0)):.2f}), loss G {means['loss_g']:.2f}, "
-      f"D(x) {means['d_real']:.2f}, D(G(z)) {means['d_fake']:.2f}")  # fmt: skip
+print(f"mean of the last {len(last)} rows")
+print(f"losses: D {means['loss_d']:.2f} (cannot tell: {CANNOT_TELL:.2f}), G {means['loss_g']:.2f}")
+print(f"beliefs: D(x) {means['d_real']:.2f}, D(G(z)) {means['d_fake']:.2f}")
 print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 
 # %% [markdown]
@@ -231,7 +232,7 @@ print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 
 # %%
 for resolution in run.run["levels"]:
-    grid = show_picture(run.path / "samples" / f"{int(resolution):04d}.png", f"{resolution} x {resolution}", width=6)
+    grid = show_picture(run.path / "samples" / f"{int(resolution):04d}.png", f"{resolution} x {resolution}", width=5)
     display(show(grid, alt=f"A grid of generated chest films at {resolution} x {resolution}."))
 
 # %% [markdown]
@@ -246,16 +247,14 @@ for growth in ("preserve", "reset"):
     grown, _ = grow(dataclasses.replace(keeping, growth=growth), 1, seed, trained, discriminator)
     with torch.no_grad():
         rows[f"{high} x {high}\n{growth}"] = grown.eval()(z).numpy()
-show(
-    plot_rows(rows),
-    alt="Six generated films at the first level; the same right after growth with preserve; grey noise right after growth with reset.",
-)
+show(plot_rows(rows), alt="Six films of the first level; the same after growth with preserve; grey noise after growth with reset.")
 
 # %% [markdown]
 # And from the first to the last moment of the run: a row per moment, a column per latent.
 
 # %%
-show(show_picture(run.path / "timelapse.png", width=6), alt="Eight latents at several moments of the run: fog becomes chests, chests become sharper.")
+timelapse = show_picture(run.path / "timelapse.png", width=5)
+show(timelapse, alt="Eight latents at several moments of the run: fog becomes chests, chests become sharper.")
 
 # %% [markdown]
 # ## Try it: the time machine
@@ -269,7 +268,7 @@ machine
 
 # %%
 middle, end = len(machine.moments) // 2, len(machine.moments)
-display(show(machine.render(middle, 1), alt="Eight generated films half way through the run, one latent at the end of every level, and the losses."))
+display(show(machine.render(middle, 1), alt="Eight films half way through the run, one latent at the end of every level, the losses."))
 show(machine.render(end, 1), alt="The same eight latents at the end of the run.")
 
 # %% [markdown]
@@ -285,16 +284,14 @@ show(machine.render(end, 1), alt="The same eight latents at the end of the run."
 # the run above.
 
 # %%
-practice = dataclasses.replace(config, epochs=0, minutes=tiny(1.5, 0.05), resolutions=config.resolutions[:2], level_shares=(),
-                               batch_size=config.batch_size[:1], log_every=2, samples=16, moments=25)  # fmt: skip
-dashboard = Dashboard(practice, pyramid.path, run_folder.parent)
+dashboard = Dashboard(practice(config, minutes=tiny(1.5, 0.05)), pyramid.path, run_folder.parent)
 dashboard
 
 # %% [markdown]
 # Where nothing can be clicked, `render` draws what the dashboard shows of any run. This is the run from above:
 
 # %%
-show(dashboard.render(run.path), alt="Both losses, the replaced share below them, and the same eight latents as the generator drew them last.")
+show(dashboard.render(run.path), alt="Both losses, the replaced share below them, and eight films as the generator drew them last.")
 
 # %% [markdown]
 # ### A hand leaves traces
@@ -319,13 +316,14 @@ def hand(row):
 
 
 small = configure("tiny", "phantom:normal:16", epochs=10)
-steered = train(small, "phantom:normal:16", Path(tempfile.mkdtemp()) / "steered", progress=False, on_log=hand, live=live)
+steered_folder = Path(tempfile.mkdtemp()) / "steered"
+steered = train(small, "phantom:normal:16", steered_folder, progress=False, on_log=hand, live=live)
 for entry in steered.run["by_hand"]:
     print(entry)
 print(*steered.run["warnings"], sep="\n")
 
 # %%
-show(dashboard.render(steered.path), alt="A tiny run that was steered: black marks where the learning rate and the replaced share were set by hand.")
+show(dashboard.render(steered.path), alt="A tiny run that was steered: black marks where something was set by hand.")
 
 # %% [markdown]
 # ## Exercises
@@ -339,7 +337,7 @@ show(dashboard.render(steered.path), alt="A tiny run that was steered: black mar
 # %% tags=["exercise"]
 def one_step(generator, discriminator, optimizer_g, optimizer_d, real, z):
     """One move of D, then one of G."""
-    raise NotImplementedError("exercise 1: zero_grad, D on real, D on detached fakes, backward, step; then G against the new D.")
+    raise NotImplementedError("exercise 1: first D on real films and on detached fakes, then G against the new D.")
 
 
 # %% tags=["solution"]
@@ -347,7 +345,8 @@ def one_step(generator, discriminator, optimizer_g, optimizer_d, real, z):
     """One move of D, then one of G."""
     optimizer_d.zero_grad()  # G's last move has left gradients in D as well
     fake = generator(z)
-    loss_d = loss_on_real(discriminator(real)) + loss_on_fake(discriminator(fake.detach()))  # detached: this loss is none of G's business
+    loss_d = loss_on_real(discriminator(real))
+    loss_d = loss_d + loss_on_fake(discriminator(fake.detach()))  # detached: this loss is none of G's business
     loss_d.backward()
     optimizer_d.step()
 
