@@ -35,7 +35,7 @@ class TimeMachine(widgets.VBox):
             raise InputError(f"{run} has saved no moment yet; let it train a little longer, with moments of 1 or more.")
         self._rows, self._ends, self._drawn, self._quiet = self.folder.history(), {}, {}, False
         levels = {f"{m.resolution} x {m.resolution}": i for i, m in reversed(list(enumerate(self.moments)))}  # its first moment
-        self.level = widgets.ToggleButtons(options=list(reversed(levels.items())), description="level", style={"button_width": "110px"})
+        self.level = widgets.ToggleButtons(options=list(reversed(levels.items())), style={"button_width": "110px"})
         self.moment = widgets.IntSlider(value=1, min=1, max=len(self.moments), **look("moment"))
         self.latent = widgets.IntSlider(value=1, min=1, max=self.moments[0].count, **look("latent"))
         self.play = widgets.Play(value=1, min=1, max=len(self.moments), interval=1000)
@@ -86,7 +86,7 @@ class TimeMachine(widgets.VBox):
 
 def look(description: str) -> dict[str, Any]:
     """How a slider looks, and that it acts when it is let go."""
-    return {"description": description, "continuous_update": False, "layout": widgets.Layout(width="300px"), "style": {"description_width": "95px"}}
+    return {"description": description, "continuous_update": False, "layout": widgets.Layout(width="255px"), "style": {"description_width": "85px"}}
 
 
 def picture_box() -> widgets.Image:

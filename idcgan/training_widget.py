@@ -42,7 +42,7 @@ class Dashboard(widgets.VBox):
         self.resume_button, self.stop_button = _button("Resume", self.go_on), _button("Stop", self.stop, "warning")
         self.back_button = _button("Back to the config", self.release)
         self.rate = widgets.FloatLogSlider(config.learning_rate, base=10, min=-5, max=-1.5, step=0.1, readout_format=".1e", **look("learning rate"))
-        self.replaced = widgets.FloatSlider(1.0, min=0.0, max=1.0, step=0.05, readout_format=".0%", **look("replaced share"))
+        self.replaced = widgets.FloatSlider(1.0, min=0.0, max=1.0, step=0.05, readout_format=".0%", **look("replaced"))
         self.strength = widgets.FloatSlider(config.augment_strength, min=0.0, max=1.0, step=0.05, readout_format=".0%", **look("augmentation"))
         self.strength.disabled = not config.augment
         self.text, self.picture = widgets.HTML(), picture_box()
@@ -86,6 +86,7 @@ class Dashboard(widgets.VBox):
             self.live.pause()
             self._say(f"paused{self._by_hand()}: the clock stands still; move a slider, then Resume.")
             self._show_state()
+            self._draw()
 
     def stop(self) -> None:
         """End after the step at hand, saved."""
