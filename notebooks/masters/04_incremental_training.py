@@ -22,6 +22,7 @@ from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_gener
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
+from idcgan.intake import cores
 from idcgan.levels import run_levels
 from idcgan.live import steer
 from idcgan.loader import open_or_build
@@ -66,6 +67,7 @@ if tiny(False, True):  # tests: the same cells in seconds
 more = parse_changes(changes.split())
 if preset == "laptop" and not (epochs or minutes or out):  # someone steps through, and waits for it
     minutes, more = 1.5, {"log_every": 2, **more}
+    torch.set_num_threads(max(1, cores() - 1))  # a core for the browser: threads that wait for one are slow
 config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **more)
 if len(config.resolutions) < 2:
     raise InputError("this notebook is about growing and needs two resolutions or more; for one: idcgan train FILMS --resolutions 128")
@@ -268,7 +270,7 @@ machine
 
 # %%
 middle, end = len(machine.moments) // 2, len(machine.moments)
-display(show(machine.render(middle, 1), alt="Eight films half way through the run, one latent at the end of every level, the losses."))
+display(show(machine.render(middle, 1), alt="Eight films half way through, one latent at the end of every level, losses."))
 show(machine.render(end, 1), alt="The same eight latents at the end of the run.")
 
 # %% [markdown]
@@ -291,7 +293,7 @@ dashboard
 # Where nothing can be clicked, `render` draws what the dashboard shows of any run. This is the run from above:
 
 # %%
-show(dashboard.render(run.path), alt="Both losses, the replaced share below them, and eight films as the generator drew them last.")
+show(dashboard.render(run.path), alt="Both losses, the replaced share, and eight films as the generator drew them last.")
 
 # %% [markdown]
 # ### A hand leaves traces
