@@ -1,6 +1,7 @@
 # make run    sets up .venv and trains on the embedded phantom films through notebook 04 (under five minutes after setup)
 # make run FILMS=folder CLASS=abnormal PRESET=recommended MINUTES=20   the same on your films (or EPOCHS=20)
 # make lab    opens the notebooks          make test   sets up and passes the tests
+# make course writes the notebooks of the course from notebooks/masters
 # make bench  measures                     make clean  removes the environment and caches, never your runs
 PYTHON ?= python3
 VENV := .venv
@@ -15,7 +16,7 @@ OUT ?=
 # more fields, such as SET="batch_size=4 blur=true"
 SET ?=
 
-.PHONY: run lab test bench clean setup
+.PHONY: run lab course test bench clean setup
 .DEFAULT_GOAL := run
 
 run: setup
@@ -24,10 +25,14 @@ run: setup
 lab: setup
 	$(BIN)/jupyter lab notebooks
 
+# the copies for students and with solutions, from notebooks/masters
+course: setup
+	$(BIN)/python notebooks/masters/build.py
+
 test: setup
 	$(BIN)/ruff check .
 	$(BIN)/pytest -n 2 --dist loadfile
-	IDCGAN_TINY=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider notebooks
+	IDCGAN_TINY=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider --ignore=notebooks/solutions notebooks
 
 # FILMS and HELD_OUT, both folders, for growing.py on films of yours
 bench: setup
