@@ -7,13 +7,16 @@ training films, films with a kind left out. What is wrong with that set, and not
 from __future__ import annotations
 
 import functools
+import io
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 from .errors import InputError
+from .films import resize
 from .filmset import Item, blurred, changed_items
 from .intake import Planes
 from .phantom import draw_factors, film
@@ -42,7 +45,7 @@ def phantom_items(seeds: list[int], label_class: str = "normal", resolution: int
 
 @dataclass(frozen=True)
 class HonestFilms:
-    """Phantom films in sets of `count` that share no film: what a generator learns from, what is held out, and new ones in a perfect generator's place."""
+    """Phantom films in sets of `count` that share none: for a generator to learn from, held out, and new ones, as a perfect generator's would be."""
 
     count: int = 40
     resolution: int = 64
@@ -147,6 +150,27 @@ def noisy(pixels: np.ndarray, levels: float) -> np.ndarray:
     return _grey(pixels + np.random.default_rng(int(pixels.sum(dtype=np.int64))).normal(0, levels, pixels.shape))
 
 
+def jpeg(pixels: np.ndarray, quality: int = 75) -> np.ndarray:
+    """Packed and unpacked: what a collection on the web has been through."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return np.asarray(Image.open(buffer))
+
+
+def fewer_levels(pixels: np.ndarray, bits: int) -> np.ndarray:
+    """Of 256 grey levels 2 ** bits are left, evenly spread."""
+    steps = 2**bits - 1
+    return _grey(np.rint(pixels / 255 * steps) * (255 / steps))
+
+
+def shrunk(pixels: np.ndarray, resolution: int, filtered: bool = True) -> np.ndarray:
+    """(r, r) to (resolution, resolution): with the filter that the pyramid uses, or by leaving pixels out, which folds fine detail into moire."""
+    if not filtered:
+        step = len(pixels) // resolution
+        return pixels[::step, ::step].copy()
+    return _grey(resize(pixels.astype(np.float32) / 255, resolution) * 255)
+
+
 def _grey(values: np.ndarray) -> np.ndarray:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
@@ -155,7 +179,7 @@ DISTORTIONS: dict[str, Distortion] = {
     d.name: d
     for d in (
         Distortion("as they are", "Nothing: new films of the same kind.", "", (0.0,), 0.0, lambda films, _: films.fresh),
-        Distortion("kind dropped", "Chests with elbows near the body are missing.", "of all kinds", (0.1, 0.25, 0.5, 0.75, 0.9), 0.5, kind_dropped),
+        Distortion("kind dropped", "Chests with elbows near the body are missing.", "of all kinds", (0.1, 0.25, 0.5, 0.75, 0.9), 0.75, kind_dropped),
         Distortion("collapsed", "Two films over and over, a little moved.", "of the films", (0.1, 0.25, 0.5, 0.75, 1.0), 0.5, collapsed),
         Distortion("copied", "Training films, a little moved.", "of the films", (0.1, 0.2, 0.3, 0.5, 1.0), 0.3, copied),
         Distortion("blurred", "Fine detail is lost.", "pixels", (0.5, 0.75, 1.0, 2.0, 4.0), 1.0, on_each("blurred", lambda p, s: blurred(p, 2 * s))),

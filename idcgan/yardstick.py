@@ -6,7 +6,6 @@ place of the made ones do: `Yardstick` draws two sets of them again and again an
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,17 +65,19 @@ class Reading:
 
 
 class Yardstick:
-    """The floors of all measures at `films.count` films, and what they say of any set of that many. Deterministic given the seed."""
+    """The floors of the measures `keys` at `films.count` films, and what they say of any set of that many. Deterministic given the seed."""
 
-    def __init__(self, films: HonestFilms, network: FeatureNetwork, cache: Path | None = None, draws: int = 199, seed: int = 0) -> None:
+    def __init__(self, films: HonestFilms, network: FeatureNetwork, cache: Path | None = None, draws: int = 199, seed: int = 0,
+                 keys: tuple[str, ...] = (*KEYS, "copies")) -> None:  # fmt: skip
         self.films, self.network, self.cache, self.seed = films, network, cache, seed
         if cache:
             cache.mkdir(parents=True, exist_ok=True)
         self.training, self.held_out, self.fresh = (self.look(items) for items in (films.training, films.held_out, films.fresh))
-        self.known = search(self.held_out.films, self.training.films)
-        self.measures = {m.key: m for m in MEASURES if m.key in KEYS}
+        self.measures = {m.key: m for m in MEASURES if m.key in keys}
         with threadpool_limits(1):
             self.floors = {key: self._floor(measure, draws) for key, measure in self.measures.items()}
+        if "copies" in keys:
+            self.known = search(self.held_out.films, self.training.films)
             self.floors["copies"] = self._floor_of_copies(draws)
 
     def look(self, items: list[Item], progress: bool = False) -> FilmSet:
@@ -88,8 +89,7 @@ class Yardstick:
         pool = Pool(made.films, self.held_out.films, self.films.resolution)
         with threadpool_limits(1):
             found = {key: self._reading(measure, pool) for key, measure in self.measures.items()}
-        found["copies"] = self._reading_of_copies(made)
-        return found
+        return found | ({"copies": self._reading_of_copies(made)} if "copies" in self.floors else {})
 
     def _reading(self, measure: Measure, pool: Pool) -> Reading:
         a, b = pool.candidate_at, pool.reference_at
