@@ -107,7 +107,7 @@ def train(
 
 @app.command()
 def sample(
-    source: Annotated[Path, typer.Argument(metavar="RUN|WEIGHTS", help="a run folder or a generator-*.safetensors file")],
+    source: Annotated[Path, typer.Argument(metavar="RUN|WEIGHTS", help="a run folder, a generator-*.safetensors file, or pretrained:NAME")],
     out: Annotated[Path, typer.Option(help="the folder for the films")],
     count: Annotated[int, typer.Option("-n", "--count", help="how many films")] = 16,
     seed: Seed = 0,

@@ -9,6 +9,7 @@ rounding. The first process leads: it builds, writes, watches the clock; the oth
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,9 +91,11 @@ class Crew:
         return value
 
     def leave(self) -> None:
-        """The end; processes wait for each other."""
+        """The end; processes wait for each other. Networks that were wrapped must have been let go of."""
         if self.size > 1 and dist.is_initialized():
             dist.barrier()
+            # DDP's wrappers are in cycles and hold the group: with them its threads would outlive the interpreter, and abort the process now and then
+            gc.collect()
             dist.destroy_process_group()
 
 

@@ -21,6 +21,7 @@ from .config import RunConfig
 from .errors import InputError, WorkError
 from .films import CONTACT_SHEET
 from .networks import Generator, build_generator
+from .pretrained import is_pretrained, weights_of
 from .records import grid, to_bytes
 
 SHEET_FILMS = 36  # on the contact sheet
@@ -42,11 +43,11 @@ class Source:
 
 
 def load_generator(source: str | Path, resolution: int | None = None, device: str = "cpu") -> Source:
-    """From a run folder (its highest finished level, or the one asked for) or from a generator-*.safetensors file.
+    """From a run folder (its highest finished level, or the one asked for), a generator-*.safetensors file, or "pretrained:NAME".
 
     Raises InputError where there is none, WorkError where the file is damaged.
     """
-    path = _weights_file(Path(source), resolution)
+    path = weights_of(source) if is_pretrained(source) else _weights_file(Path(source), resolution)
     try:
         with safe_open(str(path), "pt") as file:
             facts = file.metadata() or {}
@@ -78,7 +79,7 @@ def _weights_file(source: Path, resolution: int | None) -> Path:
     files = {int(p.stem.split("-")[1]): p for p in sorted(source.glob("generator-*.safetensors")) if p.stem.split("-")[1].isdecimal()}
     if not files:
         what = "is not there" if not source.exists() else "holds no generator yet (one is written at the end of each level)"
-        raise InputError(f"{source} {what}; give a run folder or a generator-*.safetensors file.")
+        raise InputError(f"{source} {what}; give a run folder, a generator-*.safetensors file, or pretrained:normal.")
     if resolution and resolution not in files:
         raise InputError(f"{source} has no generator at {resolution}; it has {', '.join(map(str, files))}.")
     return files[resolution or max(files)]

@@ -35,6 +35,7 @@ STEP = """
     losses = {k: crew.mean(said[k]) for k in ("loss_d", "loss_g", "d_real", "d_fake")}
     if crew.leads:
         torch.save({"gradients": gradients, "buffers": buffers, "losses": losses, "rng": state.rng.get_state()}, sys.argv[1])
+    state.wrapped = None
     crew.leave()
 """
 
