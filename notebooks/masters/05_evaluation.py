@@ -33,7 +33,7 @@ from idcgan.widgets import ReaderStudy
 from idcgan.yardstick import Yardstick, pairs_of_sets
 
 # %% tags=["parameters"]
-run = ""  # a run folder; empty: your newest finished run on phantom films, or else one that is trained here in half a minute
+run = ""  # a run folder; empty: your newest finished run on phantom films, else one trained here in half a minute
 real = ""  # held-out films of the same kind; empty: phantom films that no run was trained on
 
 # %%
@@ -61,13 +61,13 @@ opening("sample", "report")
 
 # %%
 runs = next((up / "runs" for up in (Path(".."), Path("../..")) if (up / "pyproject.toml").exists()), Path("runs"))
-seen = tiny(runs / "descriptions", Path(tempfile.mkdtemp()))  # what was once seen of a film is kept, so that a second time takes seconds
+seen = tiny(runs / "descriptions", Path(tempfile.mkdtemp()))  # what was seen of a film is kept: the next time takes seconds
 network = load_features()
 films = HonestFilms(count=tiny(40, 10), resolution=64)
 spoilt = {name: fault.items(films) for name, fault in DISTORTIONS.items()}
 
 rows = {name.replace(" ", "\n"): np.stack([item.film() for item in items[:6]]) for name, items in spoilt.items()}
-show(plot_rows(rows, side=0.95), alt="Six films of every set: honest ones, and the same ones or others with one fault each.")
+show(plot_rows(rows, side=0.95), alt="Six films of every set: honest ones, then sets with one fault each.")
 
 # %%
 for fault in DISTORTIONS.values():
@@ -128,7 +128,7 @@ source(interval, p_value)
 
 # %%
 readings = {name: yardstick.judge(yardstick.look(items)) for name, items in spoilt.items()}
-show(draw.plot_table(readings), alt="A table of twelve measures and nine sets of films in floors; what is noticed is coloured.")
+show(draw.plot_table(readings), alt="Twelve measures on nine sets of films, in floors; what is noticed is coloured.")
 
 # %%
 for name, fault in DISTORTIONS.items():
@@ -136,9 +136,9 @@ for name, fault in DISTORTIONS.items():
 
 # %% [markdown]
 # Read it by rows. **KID and FID** see every change of looks, a faint grid as well as a heavy blur, and do not say which it was. **Precision and
-# density** ask whether a film lies among real ones. The **texture** measures each see one thing: `checkerboard` the grid, `grey levels` the
-# exposure, `power spectrum` sharpness and grain. **Recall, coverage and Vendi** ask for variety. **Near-copies** alone sees copies: *by every
-# measure of quality a copy is a perfect film*.
+# density** ask whether a film lies among real ones. The **texture** measures each see one thing: `sliced Wasserstein` patches at every scale,
+# `checkerboard` the grid, `grey levels` the exposure, `power spectrum` sharpness and grain. **Recall, coverage and Vendi** ask for variety.
+# **Near-copies** alone sees copies: *by every measure of quality a copy is a perfect film*.
 #
 # Read it by columns. With nothing wrong, one in twenty still raises its voice: that is what 95 of 100 means, and there are twelve measures. And
 # where a fault is certain and nothing notices, the films are too few.
@@ -157,8 +157,8 @@ widget
 
 # %%
 show(
-    widget.render("grid", 1.0),
-    alt="Three films, the same with a grid of one grey level, and every measure in floors: the checkerboard measure and the networks notice.",
+    widget.render("grid", DISTORTIONS["grid"].usual),
+    alt="Three films, the same under a faint grid, and every measure in floors: the checkerboard measure and the network notice.",
 )
 
 # %% [markdown]
@@ -197,7 +197,7 @@ for n in tiny((20, 40, 70, 100), (10, 12)):
     judge = Yardstick(group, network, seen, draws=99, keys=diversity)
     for key, found in judge.judge(judge.look(DISTORTIONS["kind dropped"].items(group))).items():
         power[key][n] = found
-show(draw.plot_power(power), alt="KID, FID, recall and coverage of films with a kind dropped, in floors, over the number of films in a set.")
+show(draw.plot_power(power), alt="KID, FID, recall and coverage of films with a kind dropped, in floors, by number of films.")
 
 # %% [markdown]
 # "Cannot be told apart" always means: *by this many films*. Say how many.
@@ -217,14 +217,15 @@ stored = {
     "16 grey levels": changed_items(films.fresh, "4 bits", lambda film: fewer_levels(film, 4)),
 }
 stored_readings = {name: yardstick.judge(yardstick.look(items)) for name, items in stored.items()}
-show(draw.plot_bars(stored_readings), alt="Every measure in floors for films stored in four ways; a filter keeps them near the floor.")
+show(draw.plot_bars(stored_readings), alt="Every measure in floors for films stored in four ways.")
 
 # %%
 for name, found in stored_readings.items():
     print(f"{name:22} KID is {found['kid'].multiple:5.1f} floors")
 
 # %% [markdown]
-# Real and made films must go the same way: the same filter, the same 8 bits, the same file format. Otherwise a table compares encoders.
+# Real and made films must go the same way: the same filter, the same file format, the same 8 bits (`evaluate` rounds a network's films as `idcgan
+# sample` does). Otherwise a table compares encoders.
 
 # %% [markdown]
 # ## Copies
@@ -239,7 +240,8 @@ source(flagged, copies_p)
 known = search(yardstick.held_out.films, yardstick.training.films)
 for name in ("as they are", "copied"):
     found = search(yardstick.look(spoilt[name]).films, yardstick.training.films)
-    print(f"{name:12} {flagged(found, known).sum():2} of {films.count} films beyond the line, p = {copies_p(found, known):.2g}")
+    beyond = flagged(found, known).sum()
+    print(f"{name:12} {beyond:2} of {films.count} films beyond the line, p = {copies_p(found, known):.2g}")
 
 # %% [markdown]
 # A generator that hands out its training films would head any ranking by quality. Look for copies first, and keep films back before you train:
@@ -256,10 +258,11 @@ for name in ("as they are", "copied"):
 def newest(folder):
     """The newest finished run on phantom films, large enough for the measures, or nothing."""
     try:
-        finished = [r for r in read_runs(folder) if r.status == "finished" and r.films.startswith("phantom:") and 32 <= r.resolution <= 256]
+        finished = [found for found in read_runs(folder) if found.status == "finished" and found.films.startswith("phantom:")]
     except InputError:  # there is no such folder, or no run in it
         return ""
-    return max((r.path for r in finished), key=lambda path: (path / "run.json").stat().st_mtime, default="")
+    fitting = [found.path for found in finished if 32 <= found.resolution <= 256]
+    return max(fitting, key=lambda path: (path / "run.json").stat().st_mtime, default="")
 
 
 chosen = run or tiny(newest(runs), "")
@@ -288,7 +291,7 @@ shown = {name: np.stack([item.film() for item in part.items[:8]]) for name, part
 show(plot_rows(shown), alt="Eight films of the run above eight held-out films.")
 
 # %%
-show(figures.plot_places(report), alt="Each measure on an axis of its own: the run's films, real films, and films spoilt on purpose.")
+show(figures.plot_places(report), alt="Each measure on an axis of its own: the run's films, real films, spoilt films.")
 
 # %% [markdown]
 # Each axis has the films in question (orange), real films (blue: the floor) and rungs between: real films blurred fourfold, the other class, noise.
@@ -301,7 +304,7 @@ display(Markdown("\n\n".join(f"**{verdict['question']}** {verdict['answer']}" fo
 display(Markdown("**Limits**\n\n" + "\n".join(f"- {sentence}" for sentence in limits(report))))
 
 # %%
-show(figures.plot_nearest(report), alt="How near the run's and the held-out films come to their nearest training film, by features and by pixels.")
+show(figures.plot_nearest(report), alt="How near the run's and the held-out films come to their nearest training film.")
 
 # %% [markdown]
 # ## The losses do not show which films are better
@@ -309,7 +312,7 @@ show(figures.plot_nearest(report), alt="How near the run's and the held-out film
 # Figures 2 to 4 of the paper are curves like these.
 
 # %%
-show(plot_losses(folder.history()), alt="The losses of discriminator and generator over the steps of the run, and D's belief in real and made films.")
+show(plot_losses(folder.history()), alt="Both losses by step, and D's belief in real and made films.")
 
 # %% [markdown]
 # They show whether there is still a game. They cannot show which films are better, for a simple reason: the loss is a *mean over films of what D
@@ -326,14 +329,18 @@ if judge_d is not None:
         return np.array([generator_loss(logit[None], *kind).item() for logit in logits])
 
     blurred_films = yardstick.look(changed_items(evidence.held_out.items, "blurred 1", lambda film: blurred(film, 2)))
-    sets = {"films of the run": evidence.made, "held-out real films": evidence.held_out, "the same, blurred": blurred_films,
-            "training films (all copies)": evidence.training}  # fmt: skip
+    sets = {
+        "films of the run": evidence.made,
+        "held-out real films": evidence.held_out,
+        "the same, blurred": blurred_films,
+        "training films (all copies)": evidence.training,
+    }
     losses = {name: g_losses(part) for name, part in sets.items()}
     best = losses["held-out real films"].min()
     losses["one film again and again"] = np.full(len(evidence.held_out), best)
-    words = "G's loss film by film for films of the run, real films, copies, blurred films and one film repeated."
+    words = "G's loss film by film: the run's films, real, blurred and copied ones, and one film again and again."
     display(show(draw.plot_losses_of_sets(losses), alt=words))
-    print(f"held-out real films {losses['held-out real films'].mean():.2f}; their luckiest film, again and again, {best:.2f}")
+    print(f"held-out films {losses['held-out real films'].mean():.2f}; their luckiest one, again and again, {best:.2f}")
     assert best <= losses["held-out real films"].mean()
 
 # %% [markdown]
@@ -358,19 +365,20 @@ def looks(change=None, seed=2):
 
 
 learnt, tested = looks(seed=0), looks(seed=11)
-generators = {"perfect": looks(), "blurring": looks(lambda items: changed_items(items, "blurred 1", lambda film: blurred(film, 2)))}
+smooth = looks(lambda items: changed_items(items, "blurred 1", lambda film: blurred(film, 2)))
+generators = {"perfect": looks(), "blurring": smooth}
 use = {name: usefulness(learnt, made, tested, seed=0, draws=tiny(40, 4)) for name, made in generators.items()}
 for name, found in use.items():
-    gain = found["gain"]
-    print(f"{name:9} films added: AUC changes by {gain['value']:+.3f} (95 %: {gain['interval'][0]:+.3f} to {gain['interval'][1]:+.3f})")
+    gain, (low, high) = found["gain"]["value"], found["gain"]["interval"]
+    print(f"{name:9} films added: AUC changes by {gain:+.3f} (95 %: {low:+.3f} to {high:+.3f})")
 show(
     figures.plot_usefulness(use["perfect"]),
     alt="AUC of classifiers trained on real films, made films and both, with intervals, and with shuffled labels.",
 )
 
 # %% [markdown]
-# Ask for the *gain* with its interval, on the same seeds and the same held-out films. A gain from a perfect generator is what more real films would
-# have brought; made films cannot add what no training film shows.
+# Ask for the *gain* with its interval, on the same seeds and the same held-out films. With so few held-out films even a perfect generator's gain
+# may not show. And made films cannot add what no training film holds.
 
 # %% [markdown]
 # ## Ask people
@@ -381,20 +389,25 @@ show(
 # %%
 needed = {n: int(binom.isf(0.05, n, 0.5)) + 1 for n in (16, 32, 64, 128)}
 for n, right in needed.items():
-    print(f"{n:3} films: {right} right ({right / n:.0%}); by guessing that many or more come with {binom.sf(right - 1, n, 0.5):.3f}")
+    print(f"{n:3} films: {right} right ({right / n:.0%}); a guesser gets as many with a chance of {binom.sf(right - 1, n, 0.5):.3f}")
 
 # %% [markdown]
+# What the paper reports of that radiologist is a sentence, not a number: real and synthetic images "possessed similar characteristics and features"
+# (section 2). Without counted answers, nobody can say whether films were told apart.
+#
 # Be the reader. (Answers are kept in the study's folder as they come; this one is temporary. For a study that lasts: `idcgan study make`, README.)
 
 # %%
-each, phantom_real = tiny(64, 4), f"phantom:{folder.run['config']['label_class']}"
-study = make_study(folder.path, real if real else phantom_real, Path(tempfile.mkdtemp()) / "study", count=each, side=128, progress=False)
+their_real = real or f"phantom:{folder.run['config']['label_class']}"
+study = make_study(folder.path, their_real, Path(tempfile.mkdtemp()) / "study", count=tiny(64, 4), side=128, progress=False)
 reading = ReaderStudy(study, "you")
 reading.film.layout.width = reading.film.layout.height = "256px"
 reading
 
 # %%
-show(reading.render(), alt="The first film of the study: real or synthetic?")
+first = reading.render()
+first.set_size_inches(2.6, 2.9)
+show(first, alt="The first film of the study: real or synthetic?")
 
 # %% [markdown]
 # ## Exercises
@@ -553,5 +566,4 @@ check.may_claim(may_claim)
 # and Bhaumik 2019 (the reader study and the classifier that the paper cites). What each measure costs, and a report on a run with real films:
 # `docs/evaluation.md`.
 #
-# **Next:** [09 · Compare runs](09_compare_runs.ipynb), many runs beside each other; [10 · The paper's tables and
-# figures](10_paper_tables_and_figures.ipynb).
+# **Next:** 09 · Compare runs, many runs beside each other; 10 · The paper's tables and figures.
