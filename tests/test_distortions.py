@@ -152,7 +152,6 @@ def test_the_right_measure_is_farthest_from_its_floor(yardstick):
         assert not found["copies"].noticed
     found = farthest("copied", 1.0, found)[1]
     assert found["copies"].noticed
-    assert found["copies"].value > 0.8
     honest = farthest("as they are", 0.0, found)[1]
     assert sum(reading.noticed for reading in honest.values()) <= 3  # twelve tests at 5 %: P(more than 3) is 0.002 if they were independent
 
