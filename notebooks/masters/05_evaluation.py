@@ -63,7 +63,7 @@ opening("sample", "report")
 runs = next((up / "runs" for up in (Path(".."), Path("../..")) if (up / "pyproject.toml").exists()), Path("runs"))
 seen = tiny(runs / "descriptions", Path(tempfile.mkdtemp()))  # what was seen of a film is kept: the next time takes seconds
 network = load_features()
-films = HonestFilms(count=tiny(40, 10), resolution=64)
+films = HonestFilms(count=tiny(40, 8), resolution=64)
 spoilt = {name: fault.items(films) for name, fault in DISTORTIONS.items()}
 
 rows = {name.replace(" ", "\n"): np.stack([item.film() for item in items[:6]]) for name, items in spoilt.items()}
@@ -96,7 +96,7 @@ print(f"the middle is {floor.middle:.1f}; 95 of 100 draws stay below {floor.midd
 
 
 # %%
-def bootstrap(made, draws=300):
+def bootstrap(made, draws=tiny(300, 50)):
     """KID of films drawn anew with repetition, each at most once per set."""
     pool, rng = Pool(made.films, yardstick.held_out.films, films.resolution), np.random.default_rng(0)
     again = [[np.unique(rng.choice(at, len(at))) for at in (pool.candidate_at, pool.reference_at)] for _ in range(draws)]
@@ -168,7 +168,7 @@ show(
 # figure is too high by an amount that depends on the number of films and on the generator. Two sets of honest films, many times:
 
 # %%
-many = HonestFilms(tiny(100, 12), films.resolution)
+many = HonestFilms(tiny(100, 10), films.resolution)
 honest = [yardstick.look(items) for items in (many.fresh, many.training, many.held_out)]
 pool = Pool(joined(honest[0].films, honest[1].films), honest[2].films, films.resolution)
 counts = tiny([10, 20, 40, 75, 150], [4, 8, 12])
@@ -192,7 +192,7 @@ for n in (counts[0], counts[-1]):
 # %%
 diversity = ("kid", "fid", "recall", "coverage")
 power = {key: {} for key in diversity}
-for n in tiny((20, 40, 70, 100), (10, 12)):
+for n in tiny((20, 40, 70, 100), (8, 10)):
     group = HonestFilms(n, films.resolution)
     judge = Yardstick(group, network, seen, draws=99, keys=diversity)
     for key, found in judge.judge(judge.look(DISTORTIONS["kind dropped"].items(group))).items():
