@@ -46,6 +46,7 @@ RANGES = {
     "epochs": (0, 1_000_000),
     "minutes": (0.0, 100_000.0),
     "transition_share": (0.0, 1.0),
+    "smooth_from": (0, 4096),
     "learning_rate": (1e-8, 1.0),
     "learning_rate_d": (0.0, 1.0),
     "cool_down": (0.0, 1.0),
@@ -82,6 +83,7 @@ class RunConfig:
     feature_maps_d: int = 8
     max_feature_maps: int = 128  # where the doubling stops; 0: never
     blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
+    smooth_from: int = 0  # from this resolution on G enlarges bilinearly and then convolves 3 x 3, against checkerboards; 0: never
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
     kernels: str = "normal"  # how convolutions start, see networks.initialise
     growth: str = "preserve"

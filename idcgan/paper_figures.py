@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -106,11 +106,17 @@ def plot_generator(run: Run) -> Figure:
     """The paper's diagram of the generator, from the run's own: maps as height, resolution as width, each on a scale of doublings."""
     generator = load_generator(run.path, run.resolution).generator
     stages = [(int(name), block[1].num_features) for name, block in generator.blocks.items()]
-    stages.append((run.resolution, run.config["channels"]))
     figure = Figure(figsize=(9, 3.4), layout="constrained")
-    high = max(maps for _, maps in stages)
-    axes = _canvas(figure, (-1.6, 1.7 * len(stages)), (-1.5, 1.6 + np.log2(high)))
-    axes.text(-1.1, 0.8, f"z\n{generator.latent_dim}", ha="center", va="center", fontsize=10)
+    draw_generator(figure.subplots(), generator.latent_dim, [*stages, (run.resolution, run.config["channels"])])
+    arrows = "Each arrow: a transposed convolution of 4 x 4; then batch norm and ReLU, at the film Tanh"
+    figure.axes[0].set_title(f"{arrows}. Heights and widths on scales of doublings", fontsize=9)
+    return figure
+
+
+def draw_generator(axes: Axes, latent_dim: int, stages: Sequence[tuple[int, int]]) -> None:
+    """The diagram itself: `stages` are (resolution, maps), from 4 x 4 to the film."""
+    _bare(axes, (-1.6, 1.7 * len(stages)), (-1.5, 1.6 + np.log2(max(maps for _, maps in stages))))
+    axes.text(-1.1, 0.8, f"z\n{latent_dim}", ha="center", va="center", fontsize=10)
     for place, (resolution, maps) in enumerate(stages):
         last = place == len(stages) - 1
         width, height = 0.16 + 0.11 * np.log2(resolution), 0.5 + np.log2(maps)
@@ -118,13 +124,14 @@ def plot_generator(run: Run) -> Figure:
         axes.text(1.7 * place, height + 0.15, f"{maps} map{'s' if maps > 1 else ''}", ha="center", fontsize=8)
         axes.text(1.7 * place, -0.15, f"{resolution} x {resolution}", ha="center", va="top", fontsize=8)
         axes.annotate("", (1.7 * place - width / 2 - 0.05, 0.25), (1.7 * place - 1.2 + 0.2, 0.25), arrowprops={"arrowstyle": "->", "color": "0.35"})
-    arrows = "Each arrow: a transposed convolution of 4 x 4; then batch norm and ReLU, at the film Tanh"
-    axes.set_title(f"{arrows}. Heights and widths on scales of doublings", fontsize=9)
-    return figure
 
 
 def _canvas(figure: Figure, x: tuple[float, float], y: tuple[float, float]) -> Axes:
     axes = figure.subplots()
+    _bare(axes, x, y)
+    return axes
+
+
+def _bare(axes: Axes, x: tuple[float, float], y: tuple[float, float]) -> None:
     axes.set(xlim=x, ylim=y)
     axes.set_axis_off()
-    return axes

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -140,11 +142,21 @@ def show_picture(path: Any, title: str = "", width: float = 8.0) -> Figure:
     return figure
 
 
-def show(figure: Figure, alt: str) -> Any:
-    """The figure as a notebook shows it, with words for those who do not see it."""
-    from IPython.display import Image
+class Shown:
+    """A picture as a notebook shows it: an HTML image with its words, for JupyterLab drops those of a plain PNG; and the PNG for all others."""
 
-    return Image(to_png(figure), alt=alt)
+    def __init__(self, png: bytes, alt: str) -> None:
+        self.png, self.alt = png, alt
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
+        data = base64.b64encode(self.png).decode()
+        image = f'<img alt="{escape(self.alt)}" style="max-width:100%" src="data:image/png;base64,{data}">'
+        return {"text/plain": self.alt, "image/png": data, "text/html": image}
+
+
+def show(figure: Figure, alt: str) -> Shown:
+    """The figure as a notebook shows it, with words for those who do not see it."""
+    return Shown(to_png(figure), alt)
 
 
 def to_png(figure: Figure, dpi: int = 100) -> bytes:

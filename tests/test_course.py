@@ -1,12 +1,16 @@
 """The course: copies made from the masters, exercises whose stubs fail and whose solutions pass, the opening cell."""
 
+import base64
+import json
 import sys
 from pathlib import Path
 
 import pytest
+from IPython.core.formatters import DisplayFormatter
 
 from idcgan.course import STAGES, Verdict, exercise, opening, plot_way, source, tiny
 from idcgan.errors import InputError
+from idcgan.plots import show
 
 jupytext = pytest.importorskip("jupytext")
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -88,8 +92,6 @@ def test_no_copy_gives_the_solution_away(name):
 
 def as_json(text: str) -> str:
     """The last line of a cell as it stands in a notebook file."""
-    import json
-
     return json.dumps(text.splitlines()[-1])
 
 
@@ -126,6 +128,16 @@ def test_opening_and_source_show_what_is_there(capsys):
     source(tiny)
     said = capsys.readouterr().out
     assert "torch" in said
+
+
+def test_a_figure_is_shown_with_its_words():
+    """As an HTML image, which JupyterLab prefers: of a PNG's words it shows nothing."""
+    shown = show(plot_way("films"), alt='boxes "and" arrows')
+    bundle = DisplayFormatter().format(shown)[0]
+    assert 'alt="boxes &quot;and&quot; arrows"' in bundle["text/html"]
+    assert bundle["text/plain"] == 'boxes "and" arrows'
+    assert base64.b64decode(bundle["image/png"]).startswith(b"\x89PNG")
+    assert bundle["image/png"] in bundle["text/html"]
 
 
 def test_tiny_is_for_tests(monkeypatch):

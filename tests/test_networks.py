@@ -13,6 +13,7 @@ from idcgan.moves import set_alpha, step
 from idcgan.networks import (
     Discriminator,
     Generator,
+    SmoothUp,
     Up,
     build,
     enlarge,
@@ -23,6 +24,7 @@ from idcgan.networks import (
     same_layers,
     standing_statistics,
 )  # fmt: skip
+from idcgan.rules import check_dcgan_rules
 from idcgan.state import raise_resolution, start
 
 CPU = torch.device("cpu")
@@ -148,6 +150,43 @@ def test_blur_takes_the_checkerboard_out():
     board = [up(x)[..., 3:-3, 3:-3].std().item() for up in (plain, smooth)]
     assert board[0] > 0.01
     assert board[1] < 1e-6
+
+
+def test_smooth_enlargement_is_a_transposed_convolution_of_six_by_six():
+    """Its kernel: the bilinear one, through which the learned 3 x 3 goes."""
+    up = SmoothUp(3, 5)
+    nn.init.normal_(up.conv.weight, generator=torch.Generator().manual_seed(0))
+    row = torch.tensor([0.25, 0.75, 0.75, 0.25])
+    # a transposed convolution lays its kernel down as it is, a convolution turns it
+    learned = up.conv.weight.flip(2, 3).transpose(0, 1)
+    kernel = F.conv2d(torch.outer(row, row)[None, None].expand(15, 1, 4, 4).reshape(1, 15, 4, 4),
+                      learned.reshape(15, 1, 3, 3).flip(2, 3), padding=2, groups=15).reshape(3, 5, 6, 6)  # fmt: skip
+    x = draw(2, 3, 9, 9)
+    assert torch.allclose(up(x)[..., 4:-4, 4:-4], F.conv_transpose2d(x, kernel, stride=2, padding=2)[..., 4:-4, 4:-4], atol=1e-5)
+
+
+@pytest.mark.parametrize("edges", ["zeros", "replicate"])
+def test_smooth_enlargement_has_no_checkerboard(edges):
+    up = SmoothUp(4, 3, edges)
+    nn.init.normal_(up.conv.weight, generator=torch.Generator().manual_seed(0))
+    out = up(torch.ones(2, 4, 6, 6))
+    assert out.shape == (2, 3, 12, 12)
+    assert out[..., 1:-1, 1:-1].std((2, 3)).max() < 1e-6
+    assert (out.std((2, 3)).max() < 1e-6) == (edges == "replicate"), "a frame"
+
+
+def test_smooth_from_a_resolution_on():
+    """The layers below it are transposed convolutions, and the network keeps the rules and its picture when it grows."""
+    wanted = config(smooth_from=32, kernels="he", edges="replicate")
+    generator, discriminator = build(wanted, 0, 0)
+    kinds = {name: type(block[0]).__name__ for name, block in generator.blocks.items()}
+    assert kinds == {"4": "ConvTranspose2d", "8": "Up"}
+    assert type(generator.heads["16"]).__name__ == "Up"
+    taller, _ = grow(wanted, 1, 0, generator, discriminator)
+    assert {name: type(head).__name__ for name, head in taller.heads.items()} == {"16": "Up", "32": "SmoothUp"}
+    assert all(check.passed for check in check_dcgan_rules(taller))
+    z = draw(4, wanted.latent_dim)
+    assert torch.allclose(taller.eval()(z), torch.tanh(enlarge(torch.atanh(generator.eval()(z).clamp(-0.999999, 0.999999)))), atol=1e-3)
 
 
 @pytest.mark.parametrize("picture", [False, True])

@@ -1,0 +1,104 @@
+"""Checks of the exercises of notebook 02: shapes, parameters, a network to mend, kernels that overlap evenly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from ..checkerboards import is_even
+from ..course import exercise
+from ..layers_view import convolved_size, transposed_size
+from ..rules import RULES, check_dcgan_rules
+
+SHAPES = ((4, 4, 2, 1), (1, 4, 1, 0), (32, 4, 2, 1), (4, 3, 2, 1), (5, 6, 3, 2), (7, 2, 2, 0), (1, 1, 1, 0))  # size, kernel, stride, padding
+
+
+@exercise
+def output_size(answer: Callable[[int, int, int, int], int]) -> str:
+    """Exercise 1: (size, kernel, stride, padding) -> pixels per side after a transposed convolution."""
+    for size, kernel, stride, padding in SHAPES:
+        wanted, given = transposed_size(size, kernel, stride, padding), answer(size, kernel, stride, padding)
+        case = f"a {size} x {size} input, kernel {kernel}, stride {stride}, padding {padding}"
+        assert given is not None, "the function gives back nothing; end it with return."
+        assert isinstance(given, int), f"the answer for {case} is {given!r}; pixels are whole numbers, so multiply and add and leave division out."
+        mistakes = {
+            convolved_size(size, kernel, stride, padding): "that is a convolution, which goes down; here every input puts down a whole stamp",
+            size * stride - 2 * padding + kernel: "you let one stamp too many begin: between n stamps there are n - 1 strides",
+            (size - 1) * stride - padding + kernel: "padding is cut off on both sides",
+            (size - 1) * stride + 2 * padding + kernel: "padding makes a transposed convolution's output smaller, not larger",
+            size * stride: "that holds only where kernel - 2 * padding is the stride",
+        }
+        assert given == wanted, f"for {case} you say {given}, PyTorch {wanted}: {mistakes.get(given, 'where does the last stamp begin, and end?')}."
+    return f"all {len(SHAPES)} shapes are as PyTorch makes them."
+
+
+@exercise
+def block_parameters(answer: Callable[[int, int, int], int]) -> str:
+    """Exercise 2: (maps_in, maps_out, kernel) -> what a transposed convolution without bias and the batch norm after it learn."""
+    for maps_in, maps_out, kernel in ((64, 24, 4), (100, 64, 4), (8, 8, 3), (1, 1, 1), (2048, 1024, 4)):
+        with torch.device("meta"):
+            block = nn.Sequential(nn.ConvTranspose2d(maps_in, maps_out, kernel, bias=False), nn.BatchNorm2d(maps_out))
+        wanted, given = sum(p.numel() for p in block.parameters()), answer(maps_in, maps_out, kernel)
+        assert isinstance(given, int), f"the answer is {given!r}; give back a whole number."
+        weights = kernel**2 * maps_in * maps_out
+        mistakes = {
+            weights: "batch norm learns something too: a scale and a shift for each map",
+            weights + maps_out: "batch norm has a scale and a shift: two numbers a map",
+            weights + 3 * maps_out: "the convolution has no bias here: batch norm's shift takes its place",
+            weights + 4 * maps_out: "running means and variances are measured, not learned: they are no parameters",
+            weights + 2 * maps_in: "batch norm works on the maps that come out",
+            kernel * maps_in * maps_out + 2 * maps_out: "a kernel has two dimensions",
+        }
+        case = f"{maps_in} maps to {maps_out} with a kernel of {kernel}"
+        hint = mistakes.get(given, "one kernel for every pair of a map that goes in and one that comes out")
+        assert given == wanted, f"for {case} you say {given:,}, PyTorch {wanted:,}: {hint}."
+    return "counted as PyTorch counts."
+
+
+def broken_generator() -> nn.Sequential:
+    """z (b, 100) -> pictures (b, 1, 32, 32). It runs and trains, and it breaks three of the rules."""
+    return nn.Sequential(
+        nn.Unflatten(1, (100, 1, 1)),
+        nn.ConvTranspose2d(100, 64, 4, 1, 0, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Upsample(scale_factor=2), nn.Conv2d(64, 32, 3, 1, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU(),
+        nn.ConvTranspose2d(32, 16, 4, 2, 1, bias=False), nn.ReLU(),
+        nn.ConvTranspose2d(16, 1, 4, 2, 1, bias=False), nn.Sigmoid(),
+    )  # fmt: skip
+
+
+@exercise
+def mended_generator(answer: Callable[[], nn.Module]) -> str:
+    """Exercise 3: `broken_generator` without its faults."""
+    network = answer()
+    assert isinstance(network, nn.Module), f"the answer is a {type(network).__name__}; give back the network itself."
+    latents = torch.randn(4, 100, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.no_grad():
+            shape = tuple(network(latents).shape)
+    except RuntimeError as error:
+        raise AssertionError(f"the layers do not fit each other: {str(error).splitlines()[0]}") from None
+    assert shape == (4, 1, 32, 32), f"four latents become {shape}; wanted (4, 1, 32, 32): go through the shapes layer by layer."
+    failed = [check for check in check_dcgan_rules(network, "generator") if not check.passed]
+    if failed:
+        one = failed[0]
+        raise AssertionError(f"rule {one.rule} ({RULES[one.rule]}) is still broken at layer {one.layer}: {one.sentence}.")
+    return "all five rules hold, and four latents are four pictures of 32 x 32."
+
+
+@exercise
+def even_kernel(answer: Callable[[int], tuple[int, int]]) -> str:
+    """Exercise 4: stride -> (kernel, padding), the smallest kernel larger than the stride that overlaps evenly, output = stride * input."""
+    for stride in (2, 3, 4, 5, 1, 8):
+        kernel, padding = answer(stride)
+        case = f"for stride {stride} you say kernel {kernel}, padding {padding}"
+        assert all(isinstance(number, int) for number in (kernel, padding)), f"{case}; both must be whole numbers (// divides without a rest)."
+        assert kernel > stride, f"{case}: stamps then lie side by side and never overlap, and seams show; take a larger kernel."
+        assert padding >= 0, f"{case}; padding is 0 or more."
+        assert is_even(kernel, stride), f"{case}: some outputs are reached more often than their neighbours; when does a stride divide a kernel?"
+        made = transposed_size(10, kernel, stride, padding)
+        assert made == stride * 10, f"{case}: 10 pixels become {made}, not {10 * stride}; solve (n - 1) * stride - 2 * padding + kernel = n * stride."
+        smallest = 2 * stride if stride % 2 == 0 else 3 * stride
+        assert kernel == smallest, f"{case}: it works, and {smallest} does it with fewer multiplications."
+    return "even overlap and the right size for every stride that was tried; for stride 2 that is DCGAN's own kernel of 4."
