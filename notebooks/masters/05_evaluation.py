@@ -258,10 +258,10 @@ for name in ("as they are", "copied"):
 def newest(folder):
     """The newest finished run on phantom films, large enough for the measures, or nothing."""
     try:
-        finished = [found for found in read_runs(folder) if found.status == "finished" and found.films.startswith("phantom:")]
+        found = [each for each in read_runs(folder) if each.status == "finished" and 32 <= each.resolution <= 256]
     except InputError:  # there is no such folder, or no run in it
         return ""
-    fitting = [found.path for found in finished if 32 <= found.resolution <= 256]
+    fitting = [each.path for each in found if each.films.startswith("phantom:")]
     return max(fitting, key=lambda path: (path / "run.json").stat().st_mtime, default="")
 
 
@@ -296,6 +296,9 @@ show(figures.plot_places(report), alt="Each measure on an axis of its own: the r
 # %% [markdown]
 # Each axis has the films in question (orange), real films (blue: the floor) and rungs between: real films blurred fourfold, the other class, noise.
 # In words, as `idcgan evaluate` writes them:
+
+# %%
+source(verdicts)
 
 # %%
 display(Markdown("\n\n".join(f"**{verdict['question']}** {verdict['answer']}" for verdict in verdicts(report))))
