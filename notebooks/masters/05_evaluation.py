@@ -96,7 +96,7 @@ print(f"the middle is {floor.middle:.1f}; 95 of 100 draws stay below {floor.midd
 
 
 # %%
-def bootstrap(made, draws=tiny(300, 50)):
+def bootstrap(made, draws):
     """KID of films drawn anew with repetition, each at most once per set."""
     pool, rng = Pool(made.films, yardstick.held_out.films, films.resolution), np.random.default_rng(0)
     again = [[np.unique(rng.choice(at, len(at))) for at in (pool.candidate_at, pool.reference_at)] for _ in range(draws)]
@@ -104,7 +104,7 @@ def bootstrap(made, draws=tiny(300, 50)):
 
 
 sets = {name: yardstick.look(spoilt[name]) for name in ("as they are", "collapsed", "other class")}
-drawn = {name: bootstrap(made) for name, made in sets.items()}
+drawn = {name: bootstrap(made, tiny(300, 50)) for name, made in sets.items()}
 show(
     draw.plot_floor(floor, drawn, "KID x 1000"),
     alt="A histogram of KID between real films around 0; below it the intervals of honest, collapsed and abnormal films.",
