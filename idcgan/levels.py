@@ -19,6 +19,7 @@ from .batches import MixedBatches
 from .config import RunConfig
 from .crew import Crew
 from .glance import glance
+from .live import Live, steer
 from .loader import Loader
 from .memory import Way
 from .moves import set_alpha, step
@@ -44,6 +45,7 @@ class Session:
     crew: Crew
     line: ProgressLine
     on_log: OnLog | None = None
+    live: Live | None = None  # a hand that changes values while the run trains
 
 
 def run_levels(session: Session, state: State, interruption: Interruption) -> bool:
@@ -76,22 +78,30 @@ def _train_level(session: Session, state: State, interruption: Interruption, clo
     watch = Watch(config)
     with _loader(session, state) as loader:
         while not schedule.finished(state.level, state.step, state.seconds):
+            now = steer(session.live, config, folder, state.level + 1, state.step + 1) if session.live else config
             real, replaced = next(loader)
             set_alpha(state, replaced if config.transition == "fade" else 1.0)
-            set_rates(state, config, schedule.warmth(state.level, state.step, state.seconds, config.cool_down))
-            out = step(state, config, real, crew)
+            set_rates(state, now, schedule.warmth(state.level, state.step, state.seconds, config.cool_down))
+            out = step(state, now, real, crew)
             state.seconds = clock.now()
             if state.step % config.log_every == 0:
                 _log(session, state, out, float(replaced), real, watch)
             # the leader's clock and the leader's Ctrl-C count, so that all do the same
-            state.seconds, stop = crew.tell((clock.now(), interruption.asked()))
+            state.seconds, stop = crew.tell((clock.now(), interruption.asked() or bool(session.live and session.live.stopped)))
             if crew.leads:
                 _take_moment(state, config, folder, latents, schedule.progress(state.level, state.step, state.seconds))
                 if stop or clock.time_to_save(config.checkpoint_seconds):
                     clock.timed(lambda: save(state, config, folder))
-            if stop:
+            if stop or (session.live and session.live.paused and _pause(session, state, clock, interruption)):
                 return False
     return True
+
+
+def _pause(session: Session, state: State, clock: Clock, interruption: Interruption) -> bool:
+    """Wait until someone goes on, saved so that nothing is lost, and with the clock held. True where it was stopped meanwhile."""
+    with clock.held():
+        save(state, session.config, session.folder)
+        return session.live.wait(interruption.asked)
 
 
 def _loader(session: Session, state: State) -> Loader:
@@ -101,6 +111,8 @@ def _loader(session: Session, state: State) -> Loader:
                            (crew.rank, crew.size))  # fmt: skip
 
     def share(at: int) -> float:
+        if session.live and "replaced" in session.live.in_force:
+            return session.live.in_force["replaced"]
         return session.schedule.replaced(level, session.schedule.progress(level, at, state.seconds))
 
     device = next(state.generator.parameters()).device
@@ -138,7 +150,8 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
     state.moments = int(progress * config.moments)
     network = copy.deepcopy(state.generator if state.average is None else state.average).train()
     pictures = network(latents[:8].to(next(network.parameters()).device))
-    folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:03d}", to_bytes(pictures), columns=8, most=8 * 256)
+    folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:03d}", to_bytes(pictures), columns=8, most=8 * 256,
+                     facts={"idcgan:step": str(state.step)})  # fmt: skip
 
 
 @torch.no_grad()

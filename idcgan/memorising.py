@@ -109,10 +109,10 @@ def membership_by_discriminator(about: Subject, training: FilmSet, held_out: Fil
 
     An overtrained D knows its films, whatever G makes of it. D looks at one film at a time, with the batch statistics it has learnt.
     """
-    discriminator = _discriminator(about)
+    discriminator = discriminator_of(about)
     if discriminator is None:
         return {}
-    scores = [_beliefs(discriminator, films, settings.progress) for films in (training, held_out)]
+    scores = [beliefs(discriminator, films, settings.progress) for films in (training, held_out)]
     if about.run.run["config"]["labels"] == "flipped":
         scores = [-s for s in scores]
     found = copies.membership_auc(scores[0], scores[1], settings.seed)
@@ -122,7 +122,8 @@ def membership_by_discriminator(about: Subject, training: FilmSet, held_out: Fil
         "floor": 0.5, "placed": {}}}  # fmt: skip
 
 
-def _discriminator(about: Subject) -> Discriminator | None:
+def discriminator_of(about: Subject) -> Discriminator | None:
+    """The run's discriminator in eval mode, or None where it is gone or made for another resolution than that of the films."""
     if about.run is None:
         return None
     try:
@@ -133,8 +134,8 @@ def _discriminator(about: Subject) -> Discriminator | None:
     return state.discriminator.eval().requires_grad_(False) if right else None
 
 
-def _beliefs(discriminator: Discriminator, films: FilmSet, progress: bool) -> np.ndarray:
-    """(films,) logits."""
+def beliefs(discriminator: Discriminator, films: FilmSet, progress: bool = False) -> np.ndarray:
+    """(films,) logits, one film at a time."""
     channels = next(iter(discriminator.films.values())).in_channels
     out = []
     for item in tqdm(films.items, desc=f"D on {films.title}", unit="film", leave=False, disable=not progress):

@@ -13,7 +13,7 @@ from .augment import augment
 from .config import RunConfig
 from .crew import ALONE, Crew, quiet, together
 from .networks import without_statistics
-from .objectives import generator_loss, loss_on_fake, loss_on_real, probability_real
+from .objectives import generator_loss, loss_on_fake, loss_on_real, over_verdicts, probability_real
 from .state import State
 from .tuning import arithmetic
 
@@ -53,17 +53,17 @@ def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
             fake = (generator if whole else state.generator)(latents)
         with quiet(discriminator):
             with arithmetic(config, films.device):
-                real_logits = discriminator(_view(state, config, films, crew))
-            loss_real = loss_on_real(real_logits, config.labels, config.label_smoothing, config.objective)
+                on_real = discriminator(_view(state, config, films, crew), verdicts=True)
+            loss_real = over_verdicts(lambda v: loss_on_real(v, config.labels, config.label_smoothing, config.objective), on_real)
             (loss_real / len(parts)).backward()
         with quiet(discriminator, len(said) + 1 < len(parts)):
             with arithmetic(config, films.device):
-                fake_logits = discriminator(_view(state, config, fake.detach(), crew))
-            loss_fake = loss_on_fake(fake_logits, config.labels, config.objective)
+                on_fake = discriminator(_view(state, config, fake.detach(), crew), verdicts=True)
+            loss_fake = over_verdicts(lambda v: loss_on_fake(v, config.labels, config.objective), on_fake)
             (loss_fake / len(parts)).backward()
         said.append({"fake": fake, "loss_d": (loss_real + loss_fake).detach(),
-                     "d_real": probability_real(real_logits.detach(), config.labels, config.objective).mean(),
-                     "d_fake": probability_real(fake_logits.detach(), config.labels, config.objective).mean()})  # fmt: skip
+                     "d_real": probability_real(on_real[0].detach(), config.labels, config.objective).mean(),
+                     "d_fake": probability_real(on_fake[0].detach(), config.labels, config.objective).mean()})  # fmt: skip
     state.optimizer_d.step()
     return said
 
@@ -81,8 +81,8 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
                 else:
                     with without_statistics(state.generator):
                         fake = generator(latents)
-                logits = discriminator(_view(state, config, fake, crew))
-            loss_g = generator_loss(logits, config.labels, config.generator_loss, config.objective)
+                said_of_it = discriminator(_view(state, config, fake, crew), verdicts=True)
+            loss_g = over_verdicts(lambda v: generator_loss(v, config.labels, config.generator_loss, config.objective), said_of_it)
             (loss_g / len(parts)).backward()
         words["loss_g"] = loss_g.detach()
     state.optimizer_g.step()

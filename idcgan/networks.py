@@ -12,15 +12,16 @@ from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
-from .tuning import ConvFromPicture2d, ConvTransposeToPicture2d, batch_norm, enlarge, halve
+from .layers import Grain, SmoothUp, Up, grain_of
+from .tuning import ConvFromPicture2d, batch_norm, enlarge, halve
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
+fx.wrap("grain_of")
 
 SLOPE = 0.2  # of LeakyReLU, as in Radford et al. 2015
 
@@ -34,57 +35,6 @@ def feature_maps(top: int, last: int, cap: int) -> dict[int, int]:
     return maps
 
 
-class Up(nn.Module):
-    """Twice the resolution: a transposed convolution 4 x 4, stride 2; with `blur` its output is smoothed by a fixed [1 2 1]/4.
-
-    Features are smoothed, never the picture: that would take its sharpness too. Forward and backward
-    of a hidden layer take up to a third longer with it; folded into the kernel (6 x 6) they took two to three times as long.
-    With `edges` = "zeros", as DCGAN has it, pixels at the border are sums of fewer terms than the others, and a frame shows around the films;
-    with "replicate" the features go on beyond the border as they end there.
-    """
-
-    def __init__(self, maps_in: int, maps_out: int, blur: bool, picture: bool = False, edges: str = "zeros") -> None:
-        super().__init__()
-        self.blur, self.edges = blur, edges
-        if picture:
-            self.conv = ConvTransposeToPicture2d(maps_in, maps_out, 4, 2, 1, bias=False)
-        else:
-            self.conv = nn.ConvTranspose2d(maps_in, maps_out, 4, 2, 3 if edges == "replicate" else 1, bias=False)  # 3 takes off what _on adds
-        self.picture = picture
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.conv(self._on(x))
-        if self.picture and self.edges == "replicate":
-            x = x[:, :, 2:-2, 2:-2]
-        if not self.blur:
-            return x
-        row = x.new_tensor([0.25, 0.5, 0.25])
-        kernel = torch.outer(row, row).expand(self.conv.out_channels, 1, 3, 3)
-        if self.edges == "replicate":  # mirrored, for what lies there alternates from pixel to pixel
-            return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="reflect"), kernel, groups=self.conv.out_channels)
-        return F.conv2d(x, kernel, padding=1, groups=self.conv.out_channels)
-
-    def _on(self, x: Tensor) -> Tensor:
-        return F.pad(x, (1, 1, 1, 1), mode="replicate") if self.edges == "replicate" else x
-
-
-class SmoothUp(nn.Module):
-    """Twice the resolution: bilinear enlargement, then a 3 x 3 convolution.
-
-    The same function as a transposed convolution of 6 x 6, stride 2, whose kernel is the bilinear one convolved with a learned 3 x 3: within
-    the rules, but no grid of two pixels can come out of it, whatever it learns (Odena et al. 2016). 9 multiplications per pixel instead of 4.
-    """
-
-    def __init__(self, maps_in: int, maps_out: int, edges: str = "zeros") -> None:
-        super().__init__()
-        self.edges = edges
-        self.conv = nn.Conv2d(maps_in, maps_out, 3, 1, 0 if edges == "replicate" else 1, bias=False)
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = enlarge(x)
-        return self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate") if self.edges == "replicate" else x)
-
-
 class Generator(nn.Module):
     """z (b, latent_dim) -> pictures (b, channels, R, R) in [-1, 1], R the last of `levels`.
 
@@ -94,7 +44,7 @@ class Generator(nn.Module):
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
-                 skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0) -> None:  # fmt: skip
+                 skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
 
@@ -112,6 +62,8 @@ class Generator(nn.Module):
             maps_in, maps_out = maps[resolution // 2], maps[resolution]
             self.blocks[str(resolution)] = nn.Sequential(up(maps_in, maps_out, resolution), batch_norm(maps_out), nn.ReLU(inplace=True))
             resolution *= 2
+        # not below 16: there a pixel is a part of the body
+        self.grain = nn.ModuleDict({name: Grain(maps[int(name)]) for name in self.blocks if grain and int(name) >= 16})
         with_head = levels if skip else levels[-1:]
         self.heads = nn.ModuleDict({str(r): up(maps[r // 2], channels, r, picture=True) for r in with_head})
         self.tanh = nn.Tanh()
@@ -119,7 +71,7 @@ class Generator(nn.Module):
     def forward(self, z: Tensor) -> Tensor:
         h, picture, again = z[:, :, None, None], None, list(self.blocks)[len(self.blocks) - self.recompute :]
         for name in self.blocks:
-            h, part = recomputed(self, self._stage, h, name) if name in again else self._stage(h, name)
+            h, part = recomputed(self, self._stage, h, name, z) if name in again else self._stage(h, name, z)
             if picture is not None:
                 picture = enlarge(picture)
             if part is not None:
@@ -127,21 +79,28 @@ class Generator(nn.Module):
                 picture = part if picture is None else picture.add_(part, alpha=weight)  # in place: enlarge has just made it
         return self.tanh(picture)
 
-    def _stage(self, h: Tensor, name: str) -> tuple[Tensor, Tensor | None]:
+    def _stage(self, h: Tensor, name: str, z: Tensor) -> tuple[Tensor, Tensor | None]:
         """Features at `name`, and their part of the picture at twice that where there is a head for it."""
-        h, head = self.blocks[name](h), str(2 * int(name))
+        head, (up, norm, activate) = str(2 * int(name)), self.blocks[name]
+        h = up(h)
+        if name in self.grain:
+            h = self.grain[name](h, grain_of(z, int(name)))
+        h = activate(norm(h))
         return h, self.heads[head](h) if head in self.heads else None
 
 
 class Discriminator(nn.Module):
     """Films (b, channels, R, R) in [-1, 1] -> logits (b,): sigmoid(logit) is D(x).
 
+    With `patches` it can say more: `verdicts=True` yields a tuple, the logits first, then for each level R the logits (b, (R/8)^2) of
+    overlapping patches, from the features at R/8 (Isola et al. 2017). A few hundred films hold many more patches than films.
+
     `films[R]` takes films at R to features at R/2, `blocks[r]` features at r to features at r/2. With `skip` the
     input layers of the lower levels stay: each sees the film halved down to its resolution, and the path from above
     is added to it before the activation.
     """
 
-    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True) -> None:
+    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True, patches: bool = False) -> None:
         super().__init__()
         self.levels, self.skip = tuple(levels), skip
         self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
@@ -155,20 +114,27 @@ class Discriminator(nn.Module):
             maps_in, maps_out = maps[resolution], maps[resolution // 2]
             self.blocks[str(resolution)] = nn.Sequential(nn.Conv2d(maps_in, maps_out, 4, 2, 1, bias=False), batch_norm(maps_out))
             resolution //= 2
+        judged = [r // 8 for r in (levels if skip else levels[-1:]) if patches and r >= 32]
+        self.patches = nn.ModuleDict({str(r): nn.Conv2d(maps[r], 1, 1, bias=False) for r in judged})
         self.activate = nn.LeakyReLU(SLOPE, inplace=True)
         self.last = nn.Conv2d(maps[4], 1, 4, 1, 0, bias=False)  # (b, maps[4], 4, 4) -> (b, 1, 1, 1)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, verdicts: bool = False) -> Tensor | tuple[Tensor, ...]:
         names = list(self.blocks)
         first, rest = names[: self.recompute], names[self.recompute :]
-        h, x = recomputed(self, self._first, x, first) if first else self._first(x, first)
-        return self.last(self._down(h, x, rest)[0]).flatten().float()  # losses take 32 bits, also under autocast
+        h, x, high = recomputed(self, self._first, x, first) if first else self._first(x, first)
+        h, x, low = self._down(h, x, rest)
+        logits = self.last(h).flatten().float()  # losses take 32 bits, also under autocast
+        if not verdicts:
+            return logits
+        return logits, *(self.patches[name](seen).flatten(1).float() for name, seen in (*high, *low))
 
-    def _first(self, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
+    def _first(self, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor, list[tuple[str, Tensor]]]:
         return self._down(self.activate(self.films[str(self.levels[-1])](x)), x, names)
 
-    def _down(self, h: Tensor, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor]:
-        """Through the blocks `names`: features h and the film x, each halved at every one."""
+    def _down(self, h: Tensor, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor, list[tuple[str, Tensor]]]:
+        """Through the blocks `names`: features h and the film x, each halved at every one; and the features that patches are judged by."""
+        seen = []
         below = self.levels[-2] if len(self.levels) > 1 else 0
         for name in names:
             h, resolution = self.blocks[name](h), int(name)
@@ -178,7 +144,9 @@ class Discriminator(nn.Module):
                     h = h.mul_(self.alpha)
                 h = h.add_(self.films[str(resolution)](x))  # in place: batch norm does not need what it put out
             h = self.activate(h)
-        return h, x
+            if (reached := str(resolution // 2)) in self.patches:
+                seen.append((reached, h))
+        return h, x, seen
 
 
 def recomputed(network: nn.Module, stage: Callable[..., Any], x: Tensor, *rest: Any) -> Any:
@@ -210,7 +178,7 @@ def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discrimi
     """Both networks for level index `level`, weights drawn as in DCGAN from a seed of their own."""
     generator = build_generator(config, level)
     maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps)
-    discriminator = Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve")
+    discriminator = Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches)
     rng = torch.Generator().manual_seed(seed)
     initialise(generator, rng, config.kernels)
     initialise(discriminator, rng, config.kernels)
@@ -221,7 +189,8 @@ def build_generator(config: RunConfig, level: int) -> Generator:
     """The generator for level index `level`, weights as PyTorch leaves them: to be initialised or loaded."""
     maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps)
     skip = config.growth == "preserve"
-    return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from)
+    return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
+                     config.grain)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
@@ -276,11 +245,13 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
 
 
 def silence(generator: Generator, discriminator: Discriminator) -> None:
-    """Zero the newest head of G and the scale of the last batch norm on D's newest path: they learn from there."""
+    """Zero the newest head of G, the scale of the last batch norm on D's newest path and its newest verdict on patches: they learn from there."""
     nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
     norm = discriminator.blocks[str(discriminator.levels[-2])][1]
     nn.init.zeros_(norm.weight)
     nn.init.zeros_(norm.bias)
+    if str(discriminator.levels[-1] // 8) in discriminator.patches:
+        nn.init.zeros_(discriminator.patches[str(discriminator.levels[-1] // 8)].weight)
 
 
 def same_layers(old: nn.Module, new: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:

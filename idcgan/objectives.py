@@ -8,6 +8,8 @@ equation has it the other way; `labels` chooses, and both are the same game: wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -56,6 +58,12 @@ def generator_loss(fake_logits: Tensor, labels: str = "standard", kind: str = "n
     if kind == "saturating":
         return -F.binary_cross_entropy_with_logits(logits, torch.zeros_like(logits))
     return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
+
+
+def over_verdicts(loss: Callable[[Tensor], Tensor], verdicts: tuple[Tensor, ...]) -> Tensor:
+    """The loss of what D says of whole films, and with the same weight the mean loss of what it says of patches, where it judges them."""
+    whole, *patches = verdicts
+    return loss(whole) + sum(loss(v) for v in patches) / len(patches) if patches else loss(whole)
 
 
 def probability_real(logits: Tensor, labels: str = "standard", objective: str = "bce") -> Tensor:

@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from .config import preset
 from .records import RunFolder
 from .runs import Run
 from .runs_table import duration
+from .schedule import Schedule
 
 Row = tuple[str, str, str, str]  # what, reported, ours, why ours is read so
 
@@ -48,6 +50,7 @@ TITLES = {
     3: "Table 3: input parameters, abnormal films",
     4: "Table 4: time taken",
 }
+FILMS = {"normal": 138, "abnormal": 76}  # section 4; Table 3 says 138
 MADE = {"normal": 628, "abnormal": 218}  # films at 2048 x 2048, section 4: 846 in all, 848 in the conclusion
 
 
@@ -82,6 +85,19 @@ def parameter_table(training: Training, run: Run | None) -> list[Row]:
         ("Number of epochs", str(training.epochs), config.get("epochs"), whole),
     ]
     return [(what, reported, _plain(ours), why) for what, reported, ours, why in rows]
+
+
+def settings_table() -> str:
+    """The four trainings as the presets have them, and the steps that follow from the films of section 4, as Markdown."""
+    lines = ["| where | preset | films | batch | learning rate | maps G, D | epochs | steps here | Table 4 |", "|" + " --- |" * 9]
+    for training in TRAININGS:
+        config, films = preset(f"paper-{training.name}"), FILMS[training.label_class]
+        where = f"Table {training.table}, Figure {training.figure}" if training.table else "Table 4 only"
+        steps = sum(Schedule.plan(config, films).steps)
+        row = (where, f"`{config.preset}`", films, config.batch_at(0), f"{config.learning_rate:g}",
+               f"{config.feature_maps_g}, {config.feature_maps_d}", config.epochs, steps, training.time)  # fmt: skip
+        lines.append(f"| {' | '.join(map(str, row))} |")
+    return "\n".join(lines)
 
 
 def time_table(runs: dict[str, Run]) -> list[Row]:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, PngImagePlugin
 from safetensors.torch import save_file
 
 from . import __version__
@@ -126,6 +126,8 @@ class RunFolder:
         facts = {"format": "idcgan generator 1", "config": json.dumps(self.run["config"]), "config_hash": self.run["config_hash"],
                  "run": self.path.name, "resolution": str(resolution), "code_version": self.run["code_version"],
                  "batch_norm": batch_norm, "synthetic": "a picture made by a neural network, not a patient's film"}  # fmt: skip
+        if "by_hand" in self.run:
+            facts["by_hand"] = json.dumps(self.run["by_hand"])  # the config alone does not make this generator again
         weights = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
         atomically(path, lambda p: save_file(weights, str(p), facts))
         return path
@@ -147,10 +149,12 @@ class RunFolder:
         self.run["levels"][str(resolution)] = {"steps": steps, "seconds": round(seconds, 2), **figures}
         self.write(peak_memory=max(peak_memory, self.run.get("peak_memory", 0)))
 
-    def save_grid(self, name: str, films: np.ndarray, columns: int = 0, most: int = 4096) -> Path:
-        """samples/NAME.png from uint8 films (n, c, r, r), see `grid`."""
-        path = self.path / "samples" / f"{name}.png"
-        atomically(path, lambda p: Image.fromarray(grid(films, columns, most=most)).save(p, "PNG"))
+    def save_grid(self, name: str, films: np.ndarray, columns: int = 0, most: int = 4096, facts: dict[str, str] | None = None) -> Path:
+        """samples/NAME.png from uint8 films (n, c, r, r), see `grid`; `facts` are kept in the file as text."""
+        path, info = self.path / "samples" / f"{name}.png", PngImagePlugin.PngInfo()
+        for key, text in (facts or {}).items():
+            info.add_text(key, text)
+        atomically(path, lambda p: Image.fromarray(grid(films, columns, most=most)).save(p, "PNG", pnginfo=info))
         return path
 
     def save_timelapse(self, side: int = 128) -> None:

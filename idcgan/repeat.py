@@ -40,6 +40,8 @@ def _differences(source: Path, run: dict[str, Any]) -> list[str]:
         ("threads", run.get("threads"), torch.get_num_threads()),
     ]
     says = [f"{source} was trained with {name} {before}, this run with {here}: they may differ." for name, before, here in pairs if here != before]
+    if "by_hand" in run:
+        says.append(f"{source} was steered by hand (by_hand in its run.json); this run is made from its config alone.")
     if RunConfig.from_dict(run["config"]).minutes:
         says.append(f"{source} was bounded by minutes: how many steps fit into them is never quite the same twice.")
     return says

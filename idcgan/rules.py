@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from inspect import Parameter, signature
 
 from torch import fx, nn
 
@@ -123,8 +124,9 @@ class _Flow:
     """The way of the picture through a network: the traced nodes that carry it, what each is, and what follows."""
 
     def __init__(self, network: nn.Module) -> None:
+        left_as_they_are = {p.name: p.default for p in signature(network.forward).parameters.values() if p.default is not Parameter.empty}
         try:
-            graph = _Layers().trace(network)
+            graph = _Layers().trace(network, left_as_they_are)
         except Exception as error:  # fx raises many kinds for what it cannot follow
             raise InputError(
                 f"the forward pass of {type(network).__name__} cannot be traced ({error}); write it without branches on values."

@@ -144,6 +144,8 @@ def provenance(source: Source, seed: int) -> dict[str, str]:
     """What every film says of itself, as PNG text chunks."""
     names = {"run": "run", "config_hash": "config", "code_version": "code", "batch_norm": "batch-norm"}
     facts = {f"idcgan:{key}": source.facts.get(name, "unknown") for name, key in names.items()}
+    if "by_hand" in source.facts:
+        facts["idcgan:by-hand"] = "the run was steered by hand; its config alone does not make this film again"
     return {"Software": "idcgan", "Comment": f"synthetic: {NOTICE}", "idcgan:synthetic": "true", **facts,
             "idcgan:resolution": str(source.resolution), "idcgan:seed": str(seed)}  # fmt: skip
 

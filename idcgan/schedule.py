@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from .config import RunConfig
@@ -72,6 +73,17 @@ class Clock:
     def now(self) -> float:
         """Seconds of training so far."""
         return time.monotonic() - self._zero
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """What is done meanwhile takes no time of the run's."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            passed = time.monotonic() - began
+            self._zero += passed
+            self._saved += passed
 
     def time_to_save(self, every: float) -> bool:
         """After `every` seconds, or later where saving takes so long that it would be more than a twentieth of the time."""

@@ -19,6 +19,7 @@ from .crew import Crew
 from .errors import InputError
 from .forecast import forecast, refuse_a_full_disk
 from .levels import OnLog, Session, run_levels
+from .live import Live, let_go
 from .loader import open_or_build
 from .memory import Way, plan_memory, room
 from .pyramid import Pyramid
@@ -29,11 +30,12 @@ from .watch import Interruption, ProgressLine
 
 
 def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "auto", init: str | Path | None = None,
-          progress: bool = True, on_log: OnLog | None = None, memory_limit: float = 0.0) -> RunFolder:  # fmt: skip
+          progress: bool = True, on_log: OnLog | None = None, memory_limit: float = 0.0, live: Live | None = None) -> RunFolder:  # fmt: skip
     """A folder of films (or a pyramid, or "phantom:normal") in, a run folder out.
 
     `on_log` is called with every row of the history. `memory_limit`: GB that the run may use (0: what is free); each level is
-    trained in the fastest way that fits, with the same result. Ctrl-C saves and returns with status "interrupted". Under
+    trained in the fastest way that fits, with the same result. `live`: a hand that changes values while it trains (one process only); what
+    it does is kept in run.json. Ctrl-C saves and returns with status "interrupted". Under
     torchrun the first process does all this and the others help. Raises InputError before anything is written where the
     input or the options cannot work, WorkError where the work fails.
     """
@@ -42,6 +44,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
         return _follow(crew, device)
     RunFolder.refuse(out)
     crew.check(config)
+    _check_hand(live, crew)
     where = machine.choose_device(crew.device(device))
     ways = plan_memory(config, room(memory_limit, where), crew.size)
     refuse_a_full_disk(config, Path(out))
@@ -63,15 +66,16 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     for sentence in (*sparing(config, ways), *nothing_new(pyramid, config), *left_out(pyramid)):
         line.say(sentence)
     folder.run["warnings"] += nothing_new(pyramid, config)
-    return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log), state)
+    return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 
 
 def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str = "", progress: bool = True,
-           on_log: OnLog | None = None, memory_limit: float = 0.0) -> RunFolder:  # fmt: skip
+           on_log: OnLog | None = None, memory_limit: float = 0.0, live: Live | None = None) -> RunFolder:  # fmt: skip
     """Go on with an interrupted run where its checkpoint stands. A finished run is returned as it is.
 
     It goes on with the kind of device it was started on, unless `device` says otherwise; memory limit and number of processes
-    may be others. Raises InputError where `changes` would change the config, or the films are not those it was started with.
+    may be others; what a hand had set (`live`) is not gone on with. Raises InputError where `changes` would change the config, or the
+    films are not those it was started with.
     """
     crew = Crew.join()
     if not crew.leads:
@@ -80,6 +84,7 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
     before = folder.run["config"]
     config = RunConfig.from_dict({**before, **(changes or {})})
     crew.check(config)
+    _check_hand(live, crew)
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
     ways = plan_memory(config, room(memory_limit, where), crew.size)
     ways[0].take_memory()
@@ -91,6 +96,7 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
     if pyramid.fingerprint != folder.run["data"]["fingerprint"]:
         raise InputError(f"the films in {pyramid.path} are not those that {out} was started with; start a new run with them.")
     folder.cut_history(state.rows)
+    let_go(folder, state.level + 1, state.step)
     (folder.path / "stop").unlink(missing_ok=True)
     folder.run.pop("error", None)
     folder.write(status="running")
@@ -101,7 +107,7 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
             f"started with {folder.run['threads']} threads, now {torch.get_num_threads()}: the run goes on, but not bit for bit as it would have."
         )
     line.say(f"going on with {out} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
-    return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log), state)
+    return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 
 
 def train_or_resume(config: RunConfig, films: str | Path, out: str | Path, device: str = "auto", progress: bool = True,
@@ -119,6 +125,11 @@ def train_or_resume(config: RunConfig, films: str | Path, out: str | Path, devic
     if before["data"]["films"] != str(films):
         raise InputError(f"the run in {out} was started with {before['data']['films']}, not with {films}; choose another run folder.")
     return resume(out, device="" if device == "auto" else device, progress=progress, on_log=on_log)
+
+
+def _check_hand(live: Live | None, crew: Crew) -> None:
+    if live and crew.size > 1:
+        raise InputError(f"a run of {crew.size} processes cannot be steered by hand; start it in one process.")
 
 
 def _run(session: Session, state: State) -> RunFolder:

@@ -85,8 +85,9 @@ class ProgressLine:
         )
 
     def say(self, sentence: str) -> None:
-        """A sentence of its own, above the bar."""
-        tqdm.write(sentence, file=sys.stderr)
+        """A sentence of its own, above the bar. Not from a thread: a notebook would lose it, or show it below another cell."""
+        if threading.current_thread() is threading.main_thread():
+            tqdm.write(sentence, file=sys.stderr)
 
     def close(self, complete: bool) -> None:
         """Fill the bar where the work is done, and leave it."""

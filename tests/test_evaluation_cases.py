@@ -15,12 +15,11 @@ from threadpoolctl import threadpool_limits
 from idcgan import pool as pool_module
 from idcgan.copies import copies_p, distance_tables, membership_by_distance, search
 from idcgan.description import joined, take
+from idcgan.distortions import DISTORTIONS, HonestFilms
 from idcgan.features import load_features
-from idcgan.filmset import FilmSet, Item, blurred, changed_items, collect
-from idcgan.intake import Planes
+from idcgan.filmset import FilmSet, Item, collect
 from idcgan.measures import MEASURES
 from idcgan.memorising import search_for_copies
-from idcgan.phantom import draw_factors, film
 from idcgan.pool import Pool
 from idcgan.settings import LEVEL, Settings
 from idcgan.significance import p_value
@@ -40,33 +39,15 @@ CASES = {
     "the other class": dict(moves=["kid", "fid", "precision", "density"], stays=["checkerboard", "recall", "vendi", *COPIES]),
 }
 
-
-def seeds(seed: int, count: int) -> list[int]:
-    return [int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) for i in range(count)]
-
-
-def drawn(pixels: np.ndarray) -> Planes:
-    return Planes(len(pixels), len(pixels), len(pixels), [pixels])
-
-
-def phantoms(own: list[int], label_class: str = "normal") -> list[Item]:
-    def draw(seed: int) -> Planes:
-        return drawn(np.rint(film(seed, label_class, RESOLUTION)[0] * 255).astype(np.uint8))
-
-    return [Item(f"{label_class} {s}", f"{label_class} {s}", lambda s=s: draw(s)) for s in own]
-
-
-def near_copy(pixels: np.ndarray) -> np.ndarray:
-    """Moved by up to four pixels and a little flatter or steeper: what a generator that remembers would make."""
-    rng, side = np.random.default_rng(int(pixels.sum(dtype=np.int64))), len(pixels)
-    top, left = rng.integers(0, 9, 2)
-    moved = np.pad(pixels, 4, mode="edge")[top : top + side, left : left + side].astype(float)
-    return np.clip(np.rint((moved - moved.mean()) * rng.uniform(0.92, 1.08) + moved.mean()), 0, 255).astype(np.uint8)
-
-
-def grid(pixels: np.ndarray) -> np.ndarray:
-    rows, columns = np.indices(pixels.shape) // 2 % 2
-    return np.clip(pixels + np.where(rows == columns, 1, -1), 0, 255).astype(np.uint8)
+MADE_BY = {
+    "as they are": ("as they are", 0.0),
+    "half the modes dropped": ("kind dropped", 0.5),  # the truth: elbows stand off the body by the factor arm_gap
+    "20 copies among 100": ("copied", 0.2),
+    "blurred": ("blurred", 1.0),
+    "a grid of one grey level": ("grid", 1.0),
+    "14 grey levels brighter": ("brighter", 14.0),
+    "the other class": ("other class", 1.0),
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,22 +63,10 @@ def sets(network, tmp_path_factory) -> dict[str, FilmSet]:
     def look(items: list[Item]) -> FilmSet:
         return collect("phantoms", items, network, cache, progress=False)
 
-    fresh = phantoms(seeds(2, COUNT))
-    training = phantoms(seeds(0, COUNT))
-    # the truth: elbows stand off the body by the factor arm_gap, and only those far off are kept
-    far_elbows = [s for s in seeds(3, 3 * COUNT) if draw_factors(s).arm_gap > 0.115][:COUNT]
-    assert len(far_elbows) == COUNT
-    return {
-        "held-out": look(phantoms(seeds(11, COUNT))),
-        "training": look(training),
-        "as they are": look(fresh),
-        "half the modes dropped": look(phantoms(far_elbows)),
-        "20 copies among 100": look(changed_items(training[:20], "near copy", near_copy) + fresh[20:]),
-        "blurred": look(changed_items(fresh, "blurred", lambda pixels: blurred(pixels, 2))),
-        "a grid of one grey level": look(changed_items(fresh, "grid", grid)),
-        "14 grey levels brighter": look(changed_items(fresh, "brighter", lambda p: np.clip(p.astype(int) + 14, 0, 255).astype(np.uint8))),
-        "the other class": look(phantoms(seeds(2, COUNT), "abnormal")),
-    }
+    films = HonestFilms(COUNT, RESOLUTION)
+    sets = {"held-out": films.held_out, "training": films.training}
+    sets |= {case: DISTORTIONS[name].items(films, amount) for case, (name, amount) in MADE_BY.items()}
+    return {name: look(items) for name, items in sets.items()}
 
 
 @pytest.fixture(scope="module")

@@ -8,13 +8,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from idcgan.config import RunConfig
+from idcgan.layers import SmoothUp, Up, grain_of
 from idcgan.levels import finished_generator
 from idcgan.moves import set_alpha, step
 from idcgan.networks import (
     Discriminator,
     Generator,
-    SmoothUp,
-    Up,
     build,
     enlarge,
     feature_maps,
@@ -187,6 +186,69 @@ def test_smooth_from_a_resolution_on():
     assert all(check.passed for check in check_dcgan_rules(taller))
     z = draw(4, wanted.latent_dim)
     assert torch.allclose(taller.eval()(z), torch.tanh(enlarge(torch.atanh(generator.eval()(z).clamp(-0.999999, 0.999999)))), atol=1e-3)
+
+
+# ---- grain and patches ----------------------------------------------------------------------------------------------
+
+
+def test_grain_is_a_function_of_the_latent_alone():
+    z = draw(3, 12)
+    noise = grain_of(z, 16)
+    assert noise.shape == (3, 1, 16, 16)
+    assert torch.equal(grain_of(z[1:2], 16)[0], noise[1]), "another batch, the same film"
+    assert not torch.equal(noise[0], noise[1])
+    big = grain_of(z, 64)
+    assert big.mean().item() == pytest.approx(0, abs=0.03)
+    assert big.std().item() == pytest.approx(1, abs=0.03)
+
+
+def test_grain_reaches_the_film_as_far_as_a_map_wants_it():
+    generator, _ = build(config((32,), grain=True), 0, 0)
+    assert list(generator.grain) == ["16"]
+    z = draw(2, 12)
+    with_it = generator.train()(z)
+    for grain in generator.grain.values():
+        nn.init.zeros_(grain.weight)
+    without, plain = generator(z), build(config((32,)), 0, 0)[0]
+    plain.load_state_dict({k: v for k, v in generator.state_dict().items() if not k.startswith("grain")})
+    assert torch.equal(without, plain.train()(z))
+    assert not torch.allclose(with_it, without, atol=1e-3)
+    assert all(check.passed for check in check_dcgan_rules(build(config((32,), grain=True), 0, 0)[0]))
+
+
+def test_patches_are_judged_where_the_film_is():
+    _, discriminator = build(config((64, 128), patches=True, growth="preserve"), 1, 0)
+    for head in discriminator.patches.values():
+        nn.init.ones_(head.weight)
+    films = draw(2, 1, 128, 128)
+    logits, *patches = discriminator.eval()(films, verdicts=True)
+    assert torch.equal(logits, discriminator(films))
+    assert [tuple(p.shape) for p in patches] == [(2, 16 * 16), (2, 8 * 8)]
+    films[0, :, 96:, 96:] += 1.0
+    change = (discriminator(films, verdicts=True)[1] - patches[0])[0].reshape(16, 16).abs()
+    assert change[-4:, -4:].max() > 0
+    assert change[:8, :8].max() == 0, "a corner does not speak of the other one"
+
+
+def test_without_patches_there_is_one_verdict():
+    _, discriminator = build(config(), 1, 0)
+    assert len(discriminator(draw(4, 1, 32, 32), verdicts=True)) == 1
+    assert not discriminator.patches
+
+
+@pytest.mark.parametrize("again", [1, 2])
+def test_computing_again_changes_nothing_with_grain_and_patches(again):
+    wanted = config((32, 64), grain=True, patches=True, smooth_from=32)
+    gradients = []
+    for recompute in (0, again):
+        state = start(wanted, torch.device("cpu"), 1)
+        state.recompute(recompute)
+        state.optimizer_g.step = state.optimizer_d.step = lambda: None
+        step(state, wanted, draw(4, 1, 64, 64))
+        gradients.append([p.grad for net in (state.generator, state.discriminator) for p in net.parameters()])
+    assert all(torch.allclose(a, b, atol=1e-7) for a, b in zip(*gradients, strict=True))
+    assert any(p.grad.abs().max() > 0 for p in state.discriminator.patches.parameters())
+    assert any(p.grad.abs().max() > 0 for p in state.generator.grain.parameters())
 
 
 @pytest.mark.parametrize("picture", [False, True])

@@ -8,7 +8,7 @@ import torch
 
 from idcgan.config import preset
 from idcgan.moves import step
-from idcgan.objectives import discriminator_loss, generator_loss, loss_on_real, probability_real
+from idcgan.objectives import discriminator_loss, generator_loss, loss_on_real, over_verdicts, probability_real
 from idcgan.state import start
 
 REAL, FAKE = torch.tensor([2.0, -0.5, 0.1]), torch.tensor([-1.0, 0.3, 4.0])
@@ -70,6 +70,13 @@ def test_flipped_labels_change_the_sign_for_every_objective(objective):
     assert there.item() == pytest.approx(back.item())
     assert generator_loss(FAKE, objective=objective).item() == pytest.approx(generator_loss(-FAKE, "flipped", objective=objective).item())
     assert torch.equal(probability_real(REAL, objective=objective), probability_real(-REAL, "flipped", objective=objective))
+
+
+def test_patches_weigh_as_much_as_whole_films():
+    loss = loss_on_real
+    assert over_verdicts(loss, (REAL,)).item() == loss(REAL).item()
+    both = over_verdicts(loss, (REAL, FAKE[:, None].expand(3, 4), 2 * REAL))
+    assert both.item() == pytest.approx((loss(REAL) + (loss(FAKE) + loss(2 * REAL)) / 2).item())
 
 
 def test_a_hinge_lets_go_of_films_that_d_is_sure_of():
