@@ -86,7 +86,7 @@ class TimeMachine(widgets.VBox):
 
 def look(description: str) -> dict[str, Any]:
     """How a slider looks, and that it acts when it is let go."""
-    return {"description": description, "continuous_update": False, "layout": widgets.Layout(width="255px"), "style": {"description_width": "85px"}}
+    return {"description": description, "continuous_update": False, "layout": widgets.Layout(width="265px"), "style": {"description_width": "95px"}}
 
 
 def picture_box() -> widgets.Image:

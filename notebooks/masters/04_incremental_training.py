@@ -286,7 +286,7 @@ show(machine.render(end, 1), alt="The same eight latents at the end of the run."
 # the run above.
 
 # %%
-dashboard = Dashboard(practice(config, minutes=tiny(1.5, 0.05)), pyramid.path, run_folder.parent)
+dashboard = Dashboard(practice(config, minutes=tiny(1.5, 0.5)), pyramid.path, run_folder.parent)
 dashboard
 
 # %% [markdown]
