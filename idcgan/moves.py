@@ -54,14 +54,14 @@ def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
         with quiet(discriminator):
             with arithmetic(config, films.device):
                 on_real = discriminator(_view(state, config, films, crew), verdicts=True)
-            loss_real = over_verdicts(lambda v: loss_on_real(v, config.labels, config.label_smoothing, config.objective), on_real)
+            loss_real, of_real = over_verdicts(lambda v: loss_on_real(v, config.labels, config.label_smoothing, config.objective), on_real)
             (loss_real / len(parts)).backward()
         with quiet(discriminator, len(said) + 1 < len(parts)):
             with arithmetic(config, films.device):
                 on_fake = discriminator(_view(state, config, fake.detach(), crew), verdicts=True)
-            loss_fake = over_verdicts(lambda v: loss_on_fake(v, config.labels, config.objective), on_fake)
+            loss_fake, of_fake = over_verdicts(lambda v: loss_on_fake(v, config.labels, config.objective), on_fake)
             (loss_fake / len(parts)).backward()
-        said.append({"fake": fake, "loss_d": (loss_real + loss_fake).detach(),
+        said.append({"fake": fake, "loss_d": of_real + of_fake,
                      "d_real": probability_real(on_real[0].detach(), config.labels, config.objective).mean(),
                      "d_fake": probability_real(on_fake[0].detach(), config.labels, config.objective).mean()})  # fmt: skip
     state.optimizer_d.step()
@@ -81,10 +81,10 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
                 else:
                     with without_statistics(state.generator):
                         fake = generator(latents)
-                said_of_it = discriminator(_view(state, config, fake, crew), verdicts=True)
-            loss_g = over_verdicts(lambda v: generator_loss(v, config.labels, config.generator_loss, config.objective), said_of_it)
+                verdicts = discriminator(_view(state, config, fake, crew), verdicts=True)
+            loss_g, of_fake = over_verdicts(lambda v: generator_loss(v, config.labels, config.generator_loss, config.objective), verdicts)
             (loss_g / len(parts)).backward()
-        words["loss_g"] = loss_g.detach()
+        words["loss_g"] = of_fake
     state.optimizer_g.step()
     discriminator.requires_grad_(True)
 

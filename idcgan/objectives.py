@@ -60,10 +60,14 @@ def generator_loss(fake_logits: Tensor, labels: str = "standard", kind: str = "n
     return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
 
 
-def over_verdicts(loss: Callable[[Tensor], Tensor], verdicts: tuple[Tensor, ...]) -> Tensor:
-    """The loss of what D says of whole films, and with the same weight the mean loss of what it says of patches, where it judges them."""
+def over_verdicts(loss: Callable[[Tensor], Tensor], verdicts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
+    """(what to minimise, what to log): the loss of what D says of whole films, to which the mean loss of what it says of patches is added.
+
+    Without patches both are the same. Logged is the loss of whole films alone, which is what Figures 2-4 show and 2 log 2 belongs to.
+    """
     whole, *patches = verdicts
-    return loss(whole) + sum(loss(v) for v in patches) / len(patches) if patches else loss(whole)
+    logged = loss(whole)
+    return logged + sum(loss(v) for v in patches) / len(patches) if patches else logged, logged.detach()
 
 
 def probability_real(logits: Tensor, labels: str = "standard", objective: str = "bce") -> Tensor:
