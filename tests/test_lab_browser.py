@@ -33,7 +33,7 @@ COURSE = [entry["file"] for entry in LISTED if entry["file"][:2] <= "05" and (RO
 SCREENSHOTS = Path(os.environ.get("IDCGAN_SCREENSHOTS") or ROOT / "artefacts" / "screenshots")
 DESK = {"width": 1280, "height": 1000}
 FULL = bool(os.environ.get("IDCGAN_FULL"))
-RUN_ALL = 600_000 if FULL else 150_000  # milliseconds for Run All, on a machine that has other things to do
+RUN_ALL = 600_000 if FULL else 240_000  # milliseconds for Run All, on a machine that has other things to do
 PLAY = 40_000 if FULL else 3_000  # milliseconds of training before Pause
 
 # What JupyterLab or Notebook 7 complain of by themselves, and why it is nothing of ours.
