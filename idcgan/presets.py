@@ -65,6 +65,27 @@ PRESETS: dict[str, dict[str, Any]] = {
         checkpoint_seconds=0.0,
     ),
 }
+# ten seconds: the outline of a chest, where a test or a first look wants a picture
+PRESETS["sketch"] = dict(
+    PRESETS["tiny"],
+    resolutions=(32, 64),
+    level_shares=(0.7, 0.3),
+    epochs=60,
+    batch_size=(8,),
+    feature_maps_g=8,
+    feature_maps_d=8,
+    max_feature_maps=128,
+    latent_dim=64,
+    kernels="bilinear",
+    edges="replicate",
+    smooth_from=32,
+    augment=("shift",),
+    learning_rate=0.0012,
+    learning_rate_d=0.0005,
+    ema=0.95,
+    samples=8,
+    moments=6,
+)
 # as recommended, up to 256 and in under four minutes: a first look on any machine; the same feature maps at each resolution
 PRESETS["laptop"] = dict(
     PRESETS["recommended"],

@@ -62,11 +62,11 @@ out = ""  # the run folder; empty: runs/ and a name with the time
 
 # %%
 if tiny(False, True):  # tests: the same cells in seconds
-    films, preset, out = "phantom:normal:16", "tiny", f"{tempfile.mkdtemp()}/run"
+    films, preset, out = "phantom:normal:48", "sketch", f"{tempfile.mkdtemp()}/run"
 
 more = parse_changes(changes.split())
 if preset == "laptop" and not (epochs or minutes or out):  # someone steps through, and waits for it
-    minutes, more = 1.5, {"log_every": 2, **more}
+    minutes, more = 1.0, {"log_every": 2, **more}
     torch.set_num_threads(max(1, cores() - 1))  # a core for the browser: threads that wait for one are slow
 config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **more)
 if len(config.resolutions) < 2:
@@ -80,7 +80,7 @@ print(f"{films}: {' → '.join(map(str, config.resolutions))}, preset {config.pr
 print(f"run folder {run_folder.name}")
 
 # %% [markdown]
-# Left as it is, this takes a minute and a half of training; `make run` takes the preset's three and a half. The paper's own settings are presets
+# Left as it is, this takes a minute of training; `make run` takes the preset's three and a half. The paper's own settings are presets
 # too. Its Tables 1 to 3 fix the batch, the learning rate and the width, Table 4 tells the time. How many steps that is follows from the number of
 # films (section 4); whether the epochs are meant for the whole run, as here, or for each level the paper does not say.
 
