@@ -455,13 +455,17 @@ def test_mistakes_about_the_best_d_are_named(answer, hint):
     assert hint in said(check.optimal_discriminator, answer)
 
 
-def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), steps=True):
+def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), steps=True, wipe=False, freeze=False):
     def answer(generator, discriminator, optimizer_d, real, latents):
+        if freeze:
+            generator.requires_grad_(False)
         fake = generator(latents)
         loss = turn(discriminator(real), discriminator(fake.detach() if cut else fake))
         if clear:
             optimizer_d.zero_grad()
         loss.backward()
+        if wipe:
+            generator.zero_grad()
         if steps:
             optimizer_d.step()
 
@@ -470,6 +474,9 @@ def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softp
 
 @pytest.mark.parametrize(("answer", "hint"), [
     (move(cut=False), "flowed into G"),
+    (move(cut=False, wipe=True), "flowed into G"),
+    (move(cut=False, freeze=True), "requires_grad off"),
+    (torch.no_grad()(move()), "only the fakes"),
     (move(clear=False), "zero_grad"),
     (move(steps=False), "must step"),
     (move(turn=lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean()), "wrong way"),
@@ -493,6 +500,27 @@ def test_a_g_that_moves_in_ds_move_is_seen():
     assert check.step_d(move()).passed
 
 
+def test_a_g_that_is_frozen_for_ds_move_and_thawed_is_a_right_answer():
+    def answer(generator, *others):
+        move(cut=False, freeze=True)(generator, *others)
+        generator.requires_grad_(True)
+
+    assert check.step_d(answer).passed
+
+
+def near(x, m, reach):
+    return torch.cdist(x, m) <= reach
+
+
+def covered_by_nearest(x, m, reach, share):
+    distance, nearest = torch.cdist(x, m).min(1)
+    return int((torch.bincount(nearest[distance <= reach], minlength=len(m)) >= share * len(x)).sum())
+
+
+def test_covered_modes_counted_rightly_pass():
+    assert check.modes_covered(lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= share * len(x)).sum())).passed
+
+
 @pytest.mark.parametrize(("answer", "hint"), [
     (lambda x, m, reach, share: int((torch.cdist(x, m) <= reach).any(0).sum()), "single stray"),
     (lambda x, m, reach, share: int((torch.bincount(torch.cdist(x, m).argmin(1), minlength=4) >= share * len(x)).sum()), "nearest mode"),
@@ -500,6 +528,12 @@ def test_a_g_that_moves_in_ds_move_is_seen():
     (lambda x, m, reach, share: int(((x[:, None] - m).abs().amax(2) <= reach).sum(0).ge(share * len(x)).sum()), "straight distance"),
     (lambda x, m, reach, share: int((torch.cdist(x, m) <= reach).sum(0).gt(share * len(x)).sum()), "at least 0.1"),
     (lambda x, m, reach, share: (torch.cdist(x, m) <= reach).sum(0), "whole number"),
+    (lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= share * near(x, m, reach).any(1).sum().clamp(min=1)).sum()), "near none"),
+    (lambda x, m, reach, share: int(((x[:, None] - m).square().sum(2) <= reach).sum(0).ge(share * len(x)).sum()), "square root"),
+    (lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= share * len(x) / len(m)).sum()), "fair share"),
+    (lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= 0.1 * len(x)).sum()), "40 of 400 are 0.1, less"),
+    (lambda x, m, reach, share: int((near(x, m, 0.5).sum(0) >= share * len(x)).sum()), "passed in"),
+    (lambda x, m, reach, share: covered_by_nearest(x, m, reach, share), "counts for each"),
 ])  # fmt: skip
 def test_mistakes_about_covered_modes_are_named(answer, hint):
     assert hint in said(check.modes_covered, answer)
