@@ -140,14 +140,14 @@ widget
 # <details><summary>What there is to be seen</summary>
 #
 # 1. D has learnt where the fakes are now, and G which way out of there looks more real.
-# 2. The net rolls up to follow the arm, and where the arm bends too sharply, a fold or a few threads cross the gap.
+# 2. The net hugs the outer turn first, with threads across; the inner end of the arm it finds late or never.
 # 3. The triangles run in one heap from place to place.
 # 4. The colours stand still. The fakes run to where D was last seen to believe in real points, crowd there or leave the window, and nobody objects.
 #
 # </details>
 #
 # Where nothing can be clicked, on paper or in the book, this is what the widget shows of two moons after a while. The arrows have become too short
-# to see, for D says nearly 1/2 everywhere; and the net, one sheet, still fills the gap between the arcs.
+# to see, for D says nearly 1/2 wherever fakes are; and the net, one sheet, still fills the gap between the arcs.
 
 # %%
 plots.show(
@@ -199,8 +199,8 @@ plots.show(
 # Say G stands still. Real points fall on a place x with density p(x), fakes with density q(x). Then D faces each place alone: it wants p log D + q
 # log(1 - D) as high as possible. Set the derivative to zero, p/D = q/(1 - D), and with m = (p + q)/2, the mixture of both,
 #
-# $$D^*(x) = \frac{p(x)}{p(x) + q(x)} = \frac{p}{2m}, \qquad \mathrm{JSD}(p, q) = \tfrac12\,\mathbb{E}_{p}\Big[\log\frac{p}{m}\Big]
-# + \tfrac12\,\mathbb{E}_{q}\Big[\log\frac{q}{m}\Big],$$
+# $$D^*(x) = \frac{p(x)}{p(x) + q(x)} = \frac{p}{2m}, \qquad \mathrm{JSD}(p, q) = \tfrac12\,\mathbb{E}_{p}\Big[\log\frac{p}{m}\Big] +
+# \tfrac12\,\mathbb{E}_{q}\Big[\log\frac{q}{m}\Big],$$
 #
 # $$V(D^*, G) = \mathbb{E}_{p}\Big[\log\frac{p}{2m}\Big] + \mathbb{E}_{q}\Big[\log\frac{q}{2m}\Big] = -\log 4 + 2\,\mathrm{JSD}(p, q),$$
 #
@@ -336,7 +336,7 @@ for _ in range(4):
     stills[f"G hasty, turn {hasty.moves_d}"] = toy.look(hasty)
 plots.show(
     toy_plots.plot_boards(stills, side=2.5, blue="D: 0.55", orange="D: 0.45", span=0.05, arrow=10),
-    alt="Four moments of a game with five moves of G a turn: all fakes crowd in one place, each time another.",
+    alt="Four moments of a game with five moves of G a turn: all fakes in one wandering heap, one side of the ground blue.",
 )
 
 # %% [markdown]
