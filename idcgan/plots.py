@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from PIL import Image as Picture
 
 G_COLOUR, D_COLOUR = "#c2571a", "#1f5fa8"  # told apart in print and by colour-blind readers
+LINES = "thin: each logged step\nthick: running mean"
 
 
 def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
@@ -34,11 +35,14 @@ def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
             axes.axvline(step, color="0.75", linewidth=0.8, zorder=0)
             if axes is top:
                 axes.annotate(f" {resolution} x {resolution}", (step, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=8, color="0.35")
-        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)  # beside the curves, never over them
+        title_of_lines = LINES if axes is top and _window(len(rows)) > 1 else None
+        axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False, title=title_of_lines, title_fontsize=8,
+                    alignment="left")  # beside the curves, never over them  # fmt: skip
         axes.spines[["top", "right"]].set_visible(False)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # nothing touches the edge
     losses = np.array([[row["loss_d"], row["loss_g"]] for row in rows], dtype=float)
     if np.isfinite(losses).any():
-        top.set_ylim(min(0.0, np.nanmin(losses)), 1.05 * np.nanpercentile(losses, 99.5))
+        top.set_ylim(min(0.0, np.nanmin(losses)), 1.05 * min(np.nanmax(losses), 1.5 * np.nanpercentile(losses, 99.5)))  # only a wild spike is cut
     top.set_ylabel("loss")
     bottom.set(ylabel="belief that it is real", xlabel="step", ylim=(0, 1))
     if title:
@@ -83,11 +87,11 @@ def plot_side_by_side(pictures: dict[str, Any], width: float = 10.0) -> Figure:
 def plot_rows(rows: dict[str, np.ndarray], side: float = 1.1, title: str = "") -> Figure:
     """Labelled rows of films: each value (n, r, r) or (n, c, r, r), uint8, or float in [-1, 1]; `side` inches per film."""
     columns = max(len(films) for films in rows.values())
-    labels = 1.2 if any(rows) else 0.0
+    labels = 1.3 if any(rows) else 0.0
     figure = Figure(figsize=(side * columns + labels, side * len(rows) + (0.35 if title else 0)), layout="constrained")
     if title:
         figure.suptitle(title, fontsize=11)
-    figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)
+    figure.get_layout_engine().set(w_pad=0.03, h_pad=0.01, wspace=0.0, hspace=0.0, rect=(0.01, 0, 0.98, 1))  # no label touches the edge
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for line, (label, films) in zip(axes, rows.items(), strict=True):
         for place, cell in enumerate(line):
@@ -179,8 +183,12 @@ def _run_steps(rows: list[dict[str, Any]]) -> tuple[np.ndarray, list[tuple[float
     return np.array(at), edges
 
 
+def _window(rows: int, parts: int = 50) -> int:
+    return max(1, rows // parts)
+
+
 def _smooth(values: np.ndarray, parts: int = 50) -> np.ndarray:
-    window = max(1, len(values) // parts)
+    window = _window(len(values), parts)
     if window == 1:
         return values
     padded = np.pad(values, (window // 2, window - 1 - window // 2), mode="edge")

@@ -40,9 +40,11 @@ def plot_best(p: Tensor, q: Tensor, best: Tensor, trained: Tensor, climb: list[t
         levels = [share * density.max().item() for share in (0.1, 0.4, 0.8)]
         clouds.contour(density.reshape(side, side), levels, colors=colour, linestyles=style, extent=extent, linewidths=1)
     clouds.set_title("p, real (solid); q, fake (dashed)", fontsize=9)
+    clouds.set_xlabel("lines: 10, 40, 80 % of the top", fontsize=9)
     for axes, field, title in ((ideal, best, "the formula: p / (p + q)"), (found, trained, f"D after {climb[-1][0]} moves")):
         axes.imshow(field.reshape(side, side), cmap=BELIEF, vmin=0, vmax=1, origin="lower", extent=extent)
         axes.set_title(title, fontsize=9)
+        axes.set_xlabel("blue: 1, white: 1/2, orange: 0", fontsize=9)
     for axes in (clouds, ideal, found):
         axes.set(xticks=[], yticks=[], aspect="equal", xlim=(-reach, reach), ylim=(-reach, reach))
     way.plot(*zip(*climb, strict=True), ".-", color=D_COLOUR, linewidth=1.3, label="D's value")
@@ -54,16 +56,16 @@ def plot_best(p: Tensor, q: Tensor, best: Tensor, trained: Tensor, climb: list[t
 
 
 def plot_pull() -> Figure:
-    """How strongly each of G's losses pulls at the logit of a fake, by what D says of it."""
+    """How strongly each of G's losses pulls at the logit of a fake, by what D says of it: |dL/dlogit|, 1 - D and D."""
     logits = torch.linspace(-8, 4, 200)
     figure = Figure(figsize=(6.4, 3.1), layout="constrained")
     axes = figure.subplots()
-    for kind, colour, style in (("non_saturating", G_COLOUR, "-"), ("saturating", "0.35", "--")):
+    for kind, colour, style, size in (("non_saturating", G_COLOUR, "-", "1 - D"), ("saturating", "0.35", "--", "D")):
         at = logits.clone().requires_grad_(True)
         loss = generator_loss(at, kind=kind) * len(at)  # a mean: times its count, each fake's own
-        axes.plot(torch.sigmoid(logits), torch.autograd.grad(loss, at)[0].abs(), style, color=colour, label=kind.replace("_", "-"))
+        axes.plot(torch.sigmoid(logits), torch.autograd.grad(loss, at)[0].abs(), style, color=colour, label=f"{kind.replace('_', '-')}: {size}")
     axes.annotate("early on, fakes are here", (0.01, 0.03), (0.16, 0.48), fontsize=9, arrowprops={"arrowstyle": "->", "color": "0.4"})
-    axes.set(xlabel="what D says of the fake, D(G(z))", ylabel="pull", xlim=(0, 1), ylim=(0, 1.05))
+    axes.set(xlabel="what D says of the fake, D(G(z))", ylabel="pull: size of dL/dlogit", xlim=(0, 1), ylim=(0, 1.05))
     _finish(axes, "center right")
     return figure
 
@@ -79,11 +81,13 @@ def plot_coverage(histories: dict[str, list[dict[str, Any]]], modes: int, floor:
     left.set(ylim=(-0.3, modes + 0.5), xlabel="moves of D")
     left.set_title(f"modes covered, of {modes}", fontsize=10)
     right.axhline(floor, color=REAL_COLOUR, linestyle=":", linewidth=1.3, label="floor: real against real")
+    right.axhline(math.log(2), color="0.5", linestyle=":", linewidth=1, label="log 2: nothing in common")
     right.set(ylim=(0, 0.75), xlabel="moves of D")
     right.set_title("Jensen-Shannon divergence", fontsize=10)
     left.spines[["top", "right"]].set_visible(False)
     right.spines[["top", "right"]].set_visible(False)
-    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8.5, frameon=False)
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8.5, frameon=False)
+    figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # nothing touches the edge
     return figure
 
 
@@ -91,3 +95,4 @@ def _finish(axes: Axes, place: str = "upper center") -> None:
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=8)
     axes.legend(loc=place, fontsize=8.5, frameon=False)
+    axes.figure.get_layout_engine().set(w_pad=0.1, h_pad=0.08)  # nothing touches the edge

@@ -19,7 +19,7 @@ from .toy_shapes import EXTENT, Shape
 BELIEF = LinearSegmentedColormap.from_list(  # fake, cannot tell, real; steep in the middle, where a fair game is played
     "belief", [(0, "#e89a62"), (0.38, "#f9dcc6"), (0.5, "white"), (0.62, "#d3e3f3"), (1, "#6fa3d6")]
 )
-REAL_COLOUR = "#0b2e57"
+REAL_COLOUR, NET_COLOUR = "#0b2e57", "#5e2b7e"  # the net is another colour than the fakes: its threads run between them
 ARROW, LONGEST = 0.10, 0.6  # window units per unit of pull, and where an arrow ends at the latest
 
 
@@ -38,17 +38,22 @@ def plot_game(game: Game, view: View | None = None, title: str = "", before: Vie
     divergences.axhline(game.floor, color=REAL_COLOUR, linestyle=":", linewidth=1.3)
     across = divergences.get_yaxis_transform()
     divergences.text(1, game.floor + 0.02, "floor: real against real", transform=across, ha="right", fontsize=7.5, color=REAL_COLOUR)
-    divergences.set(ylim=(0, 0.75), xlabel="moves of D")
-    divergences.axhline(math.log(2), color="0.7", linestyle=":", linewidth=1)  # nothing in common
+    divergences.axhline(math.log(2), color="0.5", linestyle=":", linewidth=1)
+    divergences.text(1, math.log(2) + 0.02, "log 2: nothing in common", transform=across, ha="right", fontsize=7.5, color="0.35")
+    divergences.set(ylim=(0, 0.88), xlabel="moves of D")
     return figure
 
 
-def plot_boards(views: dict[str, View], side: float = 3.2, blue: str = "D: real", orange: str = "D: fake") -> Figure:
-    """Boards beside each other, each under its name. `blue`, `orange`: what the legend calls the two ends of the ground."""
+def plot_boards(views: dict[str, View], side: float = 3.2, blue: str = "D: real", orange: str = "D: fake", span: float = 0.5,
+                arrow: float = ARROW) -> Figure:  # fmt: skip
+    """Boards beside each other, each under its name. `blue`, `orange`: what the legend calls the two ends of the ground, which are 1/2 + `span`
+    and 1/2 - `span`; `arrow`: window units per unit of pull. In a fair game both are small, and a wider ground would look white.
+    """
     figure = Figure(figsize=(side * len(views), side + 0.65), layout="constrained")
     for axes, (name, view) in zip(figure.subplots(1, len(views), squeeze=False)[0], views.items(), strict=True):
-        draw_board(axes, view)
+        draw_board(axes, view, span=span, arrow=arrow)
         axes.set_title(name, fontsize=9.5)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)  # nothing touches the edge
     figure.legend(handles=_legend(False, blue, orange), loc="outside lower center", ncols=6, fontsize=8, frameon=False)
     return figure
 
@@ -61,17 +66,18 @@ def plot_shapes(shapes: list[Shape], samples: list[Tensor]) -> Figure:
         axes.plot(*shape.modes.T, "o", color="none", markeredgecolor=G_COLOUR, markersize=9)
         _window(axes)
         axes.set_title(shape.name, fontsize=10)
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     return figure
 
 
-def draw_board(axes: Axes, view: View, before: View | None = None) -> None:
-    """One board on one axes."""
+def draw_board(axes: Axes, view: View, before: View | None = None, span: float = 0.5, arrow: float = ARROW) -> None:
+    """One board on one axes; `span` and `arrow` as in `plot_boards`."""
     extent = (-EXTENT, EXTENT, -EXTENT, EXTENT)
-    axes.imshow(view.field, cmap=BELIEF, vmin=0, vmax=1, origin="lower", extent=extent, interpolation="bilinear")
+    axes.imshow(view.field, cmap=BELIEF, vmin=0.5 - span, vmax=0.5 + span, origin="lower", extent=extent, interpolation="bilinear")
     lattice = view.grid.numpy()
-    axes.add_collection(LineCollection([*lattice, *lattice.swapaxes(0, 1)], colors=G_COLOUR, linewidths=0.7, alpha=0.4))
+    axes.add_collection(LineCollection([*lattice, *lattice.swapaxes(0, 1)], colors=NET_COLOUR, linewidths=0.7, alpha=0.5))
     axes.plot(*view.real.T, "o", color=REAL_COLOUR, markersize=3, alpha=0.75, markeredgewidth=0)
-    start, way = (view.fake, _arrows(view.pull)) if before is None else (before.fake, (view.fake - before.fake).numpy())
+    start, way = (view.fake, _arrows(view.pull, arrow)) if before is None else (before.fake, (view.fake - before.fake).numpy())
     if before is not None:
         axes.plot(*before.fake.T, "^", color="none", markeredgecolor=G_COLOUR, markersize=4, markeredgewidth=0.5, alpha=0.5)
     some = slice(None, None, 1 if before is None else 3)  # where the fakes lie close, their ways would make one blot
@@ -85,9 +91,9 @@ def times(count: int) -> str:
     return "once" if count == 1 else f"{count} times"
 
 
-def _arrows(pull: Tensor) -> np.ndarray:
+def _arrows(pull: Tensor, arrow: float = ARROW) -> np.ndarray:
     """As long as the pull is strong, so that a loss without pull shows none; the longest are cut."""
-    way = ARROW * pull.numpy()
+    way = arrow * pull.numpy()
     length = np.linalg.norm(way, axis=1, keepdims=True)
     return way * np.minimum(1, LONGEST / np.maximum(length, 1e-9))
 
@@ -103,7 +109,7 @@ def _legend(moved: bool, blue: str = "D: real", orange: str = "D: fake") -> list
         Line2D([], [], marker="o", color=REAL_COLOUR, markersize=4, label="real", **nothing),
         Line2D([], [], marker="^", color=G_COLOUR, markersize=5, label="fake", **nothing),
         Line2D([], [], marker=r"$\rightarrow$", color="#4d4d4d", markersize=11, label="the way it went" if moved else "pull of G's loss", **nothing),
-        Line2D([], [], color=G_COLOUR, alpha=0.5, linewidth=1, label="G's grid"),
+        Line2D([], [], color=NET_COLOUR, alpha=0.7, linewidth=1, label="G's net"),
         Line2D([], [], marker="s", color=BELIEF(1.0), markersize=8, label=blue, **nothing),
         Line2D([], [], marker="s", color=BELIEF(0.0), markersize=8, label=orange, **nothing),
     ]

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 pytest.importorskip("ipywidgets")
 
-from idcgan import toy, toy_curves, toy_films, toy_widget
+from idcgan import plots, toy, toy_curves, toy_films, toy_widget
 from idcgan.errors import InputError
 from idcgan.exercises import gan_basics as check
 from idcgan.toy_drawing import STAMPS, Drawing
@@ -234,12 +234,17 @@ def test_the_same_moves_play_with_films():
 
 
 def reaches_beyond_its_frame(figure) -> bool:
+    return min(margins(figure)) < -0.01
+
+
+def margins(figure) -> tuple[float, float, float, float]:
+    """Left, below, right, above what is drawn, in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     box, (width, height) = figure.get_tightbbox(canvas.get_renderer()), figure.get_size_inches()
-    return min(box.x0, box.y0, width - box.x1, height - box.y1) < -0.01  # inches
+    return box.x0, box.y0, width - box.x1, height - box.y1
 
 
 def test_the_frame_is_missed_where_words_leave_it():
@@ -264,6 +269,32 @@ def test_no_figure_cuts_its_words_off():
     figures.append(toy_curves.plot_best(p, p, p * 0 + 0.5, p * 0 + 0.5, [(0, -1.4), (1, -1.3)], -1.2, 3.0))
     for figure in figures:
         assert not reaches_beyond_its_frame(figure)
+
+
+def test_labels_keep_off_the_edge_and_the_losses_name_their_lines():
+    rows = [{"step": step, "level": 1, "resolution": 32, "loss_d": 1.0, "loss_g": 1 + step % 3, "d_real": 0.6, "d_fake": 0.4} for step in range(120)]
+    losses = plots.plot_losses(rows)
+    top, bottom = losses.axes
+    assert "thick: running mean" in top.get_legend().get_title().get_text()
+    assert bottom.get_legend().get_title().get_text() == ""
+    assert plots.plot_losses(rows[:40]).axes[0].get_legend().get_title().get_text() == "", "few rows are drawn as they are"
+    assert top.get_ylim()[1] >= 3, "the thin line is not cut"
+    wild = plots.plot_losses([*rows, *[rows[-1]] * 880, {**rows[-1], "loss_g": 900.0}])
+    assert wild.axes[0].get_ylim()[1] < 10, "but a wild spike is"
+    films = torch.zeros(10, 8, 8).numpy()
+    labelled = plots.plot_rows({"before the\nfirst move": films, "after 1200\nturns": films}, side=0.95)
+    assert margins(labelled)[0] > 0.05
+    for figure in (losses, toy_curves.plot_pull()):
+        assert min(margins(figure)) > 0.05
+
+
+def test_the_ground_of_a_fair_game_can_be_stretched_and_its_arrows_drawn_longer():
+    view = toy.look(toy.new_game())
+    plain, stretched = plot_boards({"a": view}).axes[0], plot_boards({"a": view}, span=0.05, arrow=0.2).axes[0]
+    assert plain.images[0].get_clim() == (0, 1)
+    assert stretched.images[0].get_clim() == pytest.approx((0.45, 0.55))
+    short, long = (next(each for each in axes.collections if hasattr(each, "U")).U for axes in (plain, stretched))
+    assert long == pytest.approx(2 * short, rel=1e-5)
 
 
 # the widget
@@ -455,13 +486,17 @@ def test_mistakes_about_the_best_d_are_named(answer, hint):
     assert hint in said(check.optimal_discriminator, answer)
 
 
-def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), steps=True):
+def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), steps=True, wipe=False, freeze=False):
     def answer(generator, discriminator, optimizer_d, real, latents):
+        if freeze:
+            generator.requires_grad_(False)
         fake = generator(latents)
         loss = turn(discriminator(real), discriminator(fake.detach() if cut else fake))
         if clear:
             optimizer_d.zero_grad()
         loss.backward()
+        if wipe:
+            generator.zero_grad()
         if steps:
             optimizer_d.step()
 
@@ -470,6 +505,9 @@ def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softp
 
 @pytest.mark.parametrize(("answer", "hint"), [
     (move(cut=False), "flowed into G"),
+    (move(cut=False, wipe=True), "flowed into G"),
+    (move(cut=False, freeze=True), "requires_grad off"),
+    (torch.no_grad()(move()), "only the fakes"),
     (move(clear=False), "zero_grad"),
     (move(steps=False), "must step"),
     (move(turn=lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean()), "wrong way"),
@@ -493,6 +531,27 @@ def test_a_g_that_moves_in_ds_move_is_seen():
     assert check.step_d(move()).passed
 
 
+def test_a_g_that_is_frozen_for_ds_move_and_thawed_is_a_right_answer():
+    def answer(generator, *others):
+        move(cut=False, freeze=True)(generator, *others)
+        generator.requires_grad_(True)
+
+    assert check.step_d(answer).passed
+
+
+def near(x, m, reach):
+    return torch.cdist(x, m) <= reach
+
+
+def covered_by_nearest(x, m, reach, share):
+    distance, nearest = torch.cdist(x, m).min(1)
+    return int((torch.bincount(nearest[distance <= reach], minlength=len(m)) >= share * len(x)).sum())
+
+
+def test_covered_modes_counted_rightly_pass():
+    assert check.modes_covered(lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= share * len(x)).sum())).passed
+
+
 @pytest.mark.parametrize(("answer", "hint"), [
     (lambda x, m, reach, share: int((torch.cdist(x, m) <= reach).any(0).sum()), "single stray"),
     (lambda x, m, reach, share: int((torch.bincount(torch.cdist(x, m).argmin(1), minlength=4) >= share * len(x)).sum()), "nearest mode"),
@@ -500,6 +559,12 @@ def test_a_g_that_moves_in_ds_move_is_seen():
     (lambda x, m, reach, share: int(((x[:, None] - m).abs().amax(2) <= reach).sum(0).ge(share * len(x)).sum()), "straight distance"),
     (lambda x, m, reach, share: int((torch.cdist(x, m) <= reach).sum(0).gt(share * len(x)).sum()), "at least 0.1"),
     (lambda x, m, reach, share: (torch.cdist(x, m) <= reach).sum(0), "whole number"),
+    (lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= share * near(x, m, reach).any(1).sum().clamp(min=1)).sum()), "near none"),
+    (lambda x, m, reach, share: int(((x[:, None] - m).square().sum(2) <= reach).sum(0).ge(share * len(x)).sum()), "square root"),
+    (lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= share * len(x) / len(m)).sum()), "fair share"),
+    (lambda x, m, reach, share: int((near(x, m, reach).sum(0) >= 0.1 * len(x)).sum()), "40 of 400 are 0.1, less"),
+    (lambda x, m, reach, share: int((near(x, m, 0.5).sum(0) >= share * len(x)).sum()), "passed in"),
+    (lambda x, m, reach, share: covered_by_nearest(x, m, reach, share), "counts for each"),
 ])  # fmt: skip
 def test_mistakes_about_covered_modes_are_named(answer, hint):
     assert hint in said(check.modes_covered, answer)

@@ -60,10 +60,12 @@ def step_d(answer: Callable) -> str:
     for turn in range(2):  # the second shows what is left over from the first
         before = copy.deepcopy(theirs)
         gradients = _reference(ours, turn)
-        generator, discriminator, optimizer_d = theirs
-        answer(generator, discriminator, optimizer_d, *_batch(turn))
+        generator, discriminator, _ = theirs
+        flowed = _watched(generator, lambda table=theirs, turn=turn: answer(*table, *_batch(turn)))
         assert _same(generator, before[0]), "G has moved; in D's move only D's optimiser may step."
-        flowed = any(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
+        assert all(p.requires_grad for p in generator.parameters()), (
+            "G's weights have been left with requires_grad off, so G cannot learn in its own move: use fake.detach() and leave its weights alone."
+        )
         assert not flowed, "gradients have flowed into G: cut the fakes off with fake.detach(), or make them under torch.no_grad()."
         assert not _same(discriminator, before[1]), "D has not moved: after backward its optimiser must step."
         if not _same(discriminator, ours[1]):
@@ -92,11 +94,19 @@ def modes_covered(answer: Callable) -> str:
     assert asked(between) == 0, "points in the middle of nowhere are near no mode; the nearest mode may be farther than reach."
     half = torch.cat([near[:40] + modes[1], near[:360]])
     assert asked(half, share=0.1) == 2, "40 of 400 points are a share of 0.1, which is at least 0.1: that mode is covered."
-    assert asked(half, share=0.11) == 1, "the share is of all points: 40 of 400 are 0.1, less than 0.11."
-    ring = modes[0] + torch.tensor([[0.4, 0.4]]).repeat(400, 1)
+    if asked(half, share=0.11) != 1:
+        assert asked(half, share=0.5) != 1, "the share is of all points, not of one mode's fair share: do not divide by the number of modes."
+        raise AssertionError("the share is of all points: 40 of 400 are 0.1, less than 0.11.")
+    scattered = torch.cat([near[:10], between.repeat(3, 1)[:990]])
+    assert asked(scattered) == 0, "10 points at a mode and 990 near none are a share of 0.01: divide by all points, not only by those near a mode."
+    ring, beside = (modes[0] + torch.tensor([at]).repeat(400, 1) for at in ([0.4, 0.4], [0.6, 0.0]))
+    assert asked(beside) == 0, "points at (0.6, 0) are 0.6 from the mode at (0, 0), farther than 0.5: is a square root missing in the distance?"
     assert asked(ring) == 0, (
         "points at (0.4, 0.4) are 0.57 from the mode at (0, 0), farther than 0.5: take the straight distance, not that along each axis."
     )
+    assert asked(ring, reach=0.6) == 1, "points 0.57 from a mode are within a reach of 0.6: use the reach that is passed in."
+    middle = torch.full((400, 2), 2.0) + near
+    assert asked(middle, reach=3.5, share=0.9) == 4, "a point within reach of several modes counts for each of them, not only for the nearest."
     return "collapse now has a number."
 
 
@@ -153,6 +163,22 @@ def _reference(table: tuple, turn: int) -> dict[str, tuple[Tensor, ...]]:
         each.grad = gradient
     optimizer_d.step()
     return gradients
+
+
+def _watched(generator: nn.Module, move: Callable[[], None]) -> bool:
+    """Make the move. Has a gradient reached G's weights, even if it was wiped afterwards?"""
+    reached: list[bool] = []
+    hooks = [p.register_hook(lambda gradient: reached.append(bool(gradient.abs().sum() > 0))) for p in generator.parameters()]
+    try:
+        move()
+    except RuntimeError as error:
+        if "does not require grad" in str(error):
+            raise AssertionError("the loss has no way back into D: make only the fakes under torch.no_grad(), all else outside it.") from error
+        raise
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return any(reached) or any(p.grad is not None and p.grad.abs().sum() > 0 for p in generator.parameters())
 
 
 def _same(one: nn.Module, other: nn.Module) -> bool:

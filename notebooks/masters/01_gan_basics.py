@@ -15,6 +15,10 @@ from idcgan.toy_widget import ToyGan
 opening("step")
 
 # %% [markdown]
+# Above is the way of the data through this project, and the coloured step is what this notebook is about. (D1 to Dn are sets of data there; in
+# this notebook D is always a network.) *The paper* is the one on *Incremental Deep Convolution GAN* (IDCGAN) that the project follows; a *film* is
+# an X-ray picture.
+#
 # ## Two players
 #
 # Nobody can write down what makes a chest film look real. A *generative adversarial network* (section 1.1 of the paper; Goodfellow et al. 2014)
@@ -44,32 +48,32 @@ plots.show(
 # %% [markdown]
 # ## The board
 #
-# Here is a game before its first move. Five things are to be seen:
+# Here is a game before its first move. These are the things to look at; net and arrows appear once the players move:
 #
 # - **the ground** is D: blue where it believes in real points, orange where it believes in fakes, white where it cannot tell;
-# - **the net** is G: it takes the square of all latents and lays it out in the plane, stretched and folded;
+# - **the net** is G: here a latent z is two numbers in a square, and G lays the whole square out in the plane, stretched and folded;
 # - **dark dots** are real points, **orange triangles** are fakes, G(z);
 # - **arrows** say which way each fake would have to go to lower G's loss, and how strongly it is pulled;
-# - on the right, what both have said and done so far.
+# - on the right, what both have said and done so far. The third curve is explained below.
 
 # %%
 game = toy.new_game("eight Gaussians", seed=0)
 plots.show(
     toy_plots.plot_game(game),
-    alt="Before the first move: a nearly white ground, all fakes in a heap, eight real clusters around.",
+    alt="Before the first move: a nearly white ground, all fakes in a heap on the net, eight real clusters around.",
 )
 
 # %% [markdown]
 # ## One move each
 #
-# A move of D is one step of its optimiser on a batch of real and a batch of fake points. G stands still.
+# A move of D is one step of its optimiser on a batch of real and a batch of fake points. G stands still: its fakes are made without a gradient.
 
 # %%
 source(toy.move_d)
 
 # %% [markdown]
 # A move of G: it makes fakes, asks D about them, and the answer's gradient goes *through* D, to the fakes, and on into G's weights. Now D stands
-# still.
+# still: it collects gradients on the way, but only G's optimiser steps, and D's next move clears them.
 
 # %%
 source(toy.move_g)
@@ -82,15 +86,19 @@ moments["D alone, 60 moves"] = toy.look(game)
 for _ in range(12):
     toy.move_g(game)
 moments["then G alone, 12 moves"] = toy.look(game)
+right, up = moments["D alone, 60 moves"].pull.mean(0).tolist()
+print(f"the mean of all arrows in the middle: {right:+.2f} to the right, {up:+.2f} up")
 plots.show(
     toy_plots.plot_boards(moments),
     alt="A white ground; D alone coloured the middle orange, the rim blue; G alone ran to the blue.",
 )
 
 # %% [markdown]
-# D alone paints the heap of fakes orange and everything around it blue. G alone runs to the blue, all of it to the same side, because that is what
-# the arrows say *now*. Had it kept running, it would leave the window: D would not have told it to stop. Neither can learn alone; they take turns,
-# and each turn changes the other's task.
+# D alone paints the heap of fakes orange and everything around it blue. The arrows point every way, but all fakes come from the same weights, and
+# so the heap moves almost as one, along the arrows' mean. Had it kept running, it would leave the window: D would not have told it to stop. Neither
+# can learn alone; they take turns, and each turn changes the other's task.
+#
+# So let them take turns. A *mode* is one of the eight clusters; divergence and floor are explained below the picture.
 
 # %%
 game = toy.new_game("eight Gaussians", seed=0)
@@ -102,13 +110,13 @@ print(
 )
 plots.show(
     toy_plots.plot_game(game),
-    alt="After many turns: G's net is stretched over all eight clusters, with threads between them.",
+    alt="After many turns: G's net lies around the ring of eight clusters, with threads between them and a few across.",
 )
 
 # %% [markdown]
 # The *Jensen-Shannon divergence* says how far the fakes are from the real points: 0 when they are the same, log 2 = 0.69 when they have nothing in
-# common. It is counted from two thousand points, and two real batches of that size differ a little too. That is its *floor*, and every measure in
-# this course is shown with one.
+# common (its formula comes with the best D, below). It is counted from two thousand points, and two real batches of that size differ a little too.
+# That is its *floor*, and every measure in this course is shown with one.
 #
 # G does not reach it. Its net is one connected sheet, eight clusters are not, so some threads must hang between them.
 
@@ -129,12 +137,22 @@ widget = ToyGan("eight Gaussians", seed=0)
 widget
 
 # %% [markdown]
-# Where nothing can be clicked, on paper or in the book, this is what the widget shows of two moons after a while:
+# <details><summary>What there is to be seen</summary>
+#
+# 1. D has learnt where the fakes are now, and G which way out of there looks more real.
+# 2. The net hugs the outer turn first, with threads across; the inner end of the arm it finds late or never.
+# 3. The triangles run in one heap from place to place.
+# 4. The colours stand still. The fakes run to where D was last seen to believe in real points, crowd there or leave the window, and nobody objects.
+#
+# </details>
+#
+# Where nothing can be clicked, on paper or in the book, this is what the widget shows of two moons after a while. The arrows have become too short
+# to see, for D says nearly 1/2 wherever fakes are; and the net, one sheet, still fills the gap between the arcs.
 
 # %%
 plots.show(
-    widget.render("two moons", turns=tiny(500, 40)),
-    alt="Two moons: G's net lies over both arcs; losses, beliefs and divergence on the right.",
+    widget.render("two moons", turns=tiny(1000, 40)),
+    alt="Two moons: G's net lies over both arcs and the gap between; losses, beliefs and divergence on the right.",
 )
 
 # %% [markdown]
@@ -173,19 +191,22 @@ plots.show(
 
 # %% [markdown]
 # A D that cannot tell says 1/2 and pays log 2 twice, 1.39. It is the number to look for in Figures 2 to 4 of the paper, which are curves of these
-# two losses: near 1.39 the players are even, near 0 D has won. (The paper's text has G minimise binary cross entropy and D maximise it. That fits
-# the value V, not the cross entropy, which is -V.)
+# two losses: near 1.39 the players are even *or D is too weak to see a difference*, near 0 D has won. (The paper's text has G minimise binary cross
+# entropy and D maximise it. That fits the value V, not the cross entropy, which is -V.)
 #
 # ## The best D there can be
 #
 # Say G stands still. Real points fall on a place x with density p(x), fakes with density q(x). Then D faces each place alone: it wants p log D + q
-# log(1 - D) as high as possible. Set the derivative to zero, p/D = q/(1 - D), and
+# log(1 - D) as high as possible. Set the derivative to zero, p/D = q/(1 - D), and with m = (p + q)/2, the mixture of both,
 #
-# $$D^*(x) = \frac{p(x)}{p(x) + q(x)}, \qquad V(D^*, G) = -\log 4 + 2\,\mathrm{JSD}(p, q).$$
+# $$D^*(x) = \frac{p(x)}{p(x) + q(x)} = \frac{p}{2m}, \qquad \mathrm{JSD}(p, q) = \tfrac12\,\mathbb{E}_{p}\Big[\log\frac{p}{m}\Big] +
+# \tfrac12\,\mathbb{E}_{q}\Big[\log\frac{q}{m}\Big],$$
 #
-# The best D is a *ratio of densities*, and what it reaches is the divergence that we drew above. A G that fights the best D lowers the
-# Jensen-Shannon divergence, which ends where q = p. Is it true? Our clouds have known densities. A G that does not learn and whose density is known
-# too, a round fog, lets us check with numbers.
+# $$V(D^*, G) = \mathbb{E}_{p}\Big[\log\frac{p}{2m}\Big] + \mathbb{E}_{q}\Big[\log\frac{q}{2m}\Big] = -\log 4 + 2\,\mathrm{JSD}(p, q),$$
+#
+# because each half gives away one log 2. The best D is a *ratio of densities*, and what it reaches is the divergence that we drew above. A G that
+# fights the best D lowers the Jensen-Shannon divergence, which ends where q = p. Is it true? Our clouds have known densities. A G that does not learn
+# and whose density is known too, a round fog, lets us check with numbers.
 
 # %%
 p_cloud = dataclasses.replace(toy_shapes.shape("two moons"), sigma=0.3)
@@ -201,7 +222,8 @@ print(
 assert abs(highest - (-math.log(4) + 2 * jsd)) < 1e-3
 
 # %% [markdown]
-# Now train a D against that fog, and see whether it finds the formula by itself.
+# (The last digit may differ: a few in ten thousand of the fog lie beyond the lattice that is summed over.) Now train a D against that fog, and see
+# whether it finds the formula by itself.
 
 # %%
 lone = toy.new_game(p_cloud, seed=0, batch=512)
@@ -223,6 +245,17 @@ plots.show(
 )
 
 # %% [markdown]
+# The same formula judges the D of the eight Gaussians. The best D against those fakes would have this loss, minus its value:
+
+# %%
+best_loss = math.log(4) - 2 * now["divergence"]
+print(f"eight Gaussians: the best D's loss would be about {best_loss:.2f}; D's was {loss:.2f}")
+
+# %% [markdown]
+# So that D was far from the best: its loss near 1.39 did not mean that the fakes were as good as real, but that D, with one move a turn, was too
+# weak to see the difference. The divergence tells the two cases apart.
+
+# %% [markdown]
 # ## Two losses for G
 #
 # Equation 1 asks G to minimise log(1 - D(G(z))). `objectives.py` calls that `saturating`, and uses something else by default: minimise -log
@@ -234,12 +267,14 @@ source(generator_loss)
 # %%
 plots.show(
     toy_curves.plot_pull(),
-    alt="Pull by what D says of a fake: the saturating loss has none near 0, the other its full pull.",
+    alt="Pull by what D says of a fake: D for the saturating loss, so none near 0; 1 - D for the other, all of it.",
 )
 
 # %% [markdown]
-# Early in a game G's fakes are bad and D is sure of them, D(G(z)) near 0. There the saturating loss is flat, just where G has most to learn. Let D
-# train ahead, then draw the arrows of both losses for the very same players. They are drawn to the same scale.
+# The gradient reaches G through D's *logit* t, D = sigmoid(t), and there the slope dL/dt is -D for the saturating loss and -(1 - D) for the other;
+# its size is the *pull*. Early in a game D is sure of the bad fakes, D(G(z)) near 0, and the saturating loss is flat in the logit just where G has
+# most to learn. Let D train ahead, then draw the arrows of both losses for the very same players, to the same scale; an arrow is the pull, carried
+# on through D to the fake.
 
 # %%
 pulled = {}
@@ -259,8 +294,8 @@ plots.show(
 
 # %% [markdown]
 # Both have the same fixed point; they differ in what G feels on the way. How much it hurts depends on the optimiser. Plain gradient descent goes as
-# far as the gradient is long, so a weak pull moves nothing. Adam divides by the gradient's usual length, so in this toy even a very weak pull moves
-# G, and far out of the window, which is 4 wide:
+# far as the gradient is long, so a weak pull moves nothing. Adam, which this course trains with, divides by the gradient's usual length, so even a
+# very weak pull moves G. The real clusters are 1.4 from the middle, and the window ends at 2:
 
 
 # %%
@@ -285,23 +320,28 @@ for plain in (True, False):
     )
 
 # %% [markdown]
+# Further is not better: with Adam and the saturating loss the fakes flew past the data. Its pull, D, is full once D is convinced and drives them on;
+# the other, 1 - D, fades there, and they stop near the clusters.
+#
 # ## Mode collapse, made and measured
 #
-# Let G move five times for each move of D. Between two moves of D there is one place that looks most real, and G has time to bring *everything*
-# there. D answers, G moves all of it to the next place. This is *mode collapse*: each fake may look right, and there is only one kind of it.
+# Let G move five times for each move of D. Between two moves of D one side of the plane looks most real, and G has time to bring *everything*
+# there. D answers, G moves all of it to the next place. This is *mode collapse*: each fake may look right, and there is only one kind of it. (D stays
+# so near 1/2 that the ground is drawn from 0.45 to 0.55 here, and the arrows a hundred times as long; the net lies under the triangles.)
 
 # %%
 hasty, stills = toy.new_game("eight Gaussians", seed=0), {}
 for _ in range(4):
-    toy.play(hasty, tiny(100, 5), moves_g=5, every=5)
+    toy.play(hasty, tiny(250, 15), moves_g=5)
     stills[f"G hasty, turn {hasty.moves_d}"] = toy.look(hasty)
 plots.show(
-    toy_plots.plot_boards(stills, side=2.5),
-    alt="Four moments of a game with five moves of G a turn: all fakes crowd in one place, each time another.",
+    toy_plots.plot_boards(stills, side=2.5, blue="D: 0.55", orange="D: 0.45", span=0.05, arrow=10),
+    alt="Four moments of a game with five moves of G a turn: all fakes in one wandering heap, one side of the ground blue.",
 )
 
 # %% [markdown]
-# To measure it, count the modes: a mode is *covered* if it gets at least a quarter of its fair share of the fakes within three sigma.
+# To measure it, count the modes: a mode is *covered* if it gets at least a quarter of its fair share, here of 1/8, of the fakes within three sigma.
+# Both games have played as many turns.
 
 # %%
 histories = {"1 move of G a turn": game.history, "5 moves of G a turn": hasty.history}
@@ -316,8 +356,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The losses do not give it away: both games have a D near 1.39 and a G near 0.7, as if nothing were wrong. Collapse is a matter of how the fakes
-# are *spread*, and notebook 05 measures it on films, where nobody hands you the modes.
+# The losses do not give it away: both games have a D near 1.39 and a G near 0.7, as if nothing were wrong. They ask of each fake alone whether it
+# looks real, and never compare fakes with each other. Collapse is a matter of how the fakes are *spread*, and notebook 05 measures it on films, where
+# nobody hands you the modes.
 #
 # An honest note on numbers. The same seed on the same machine repeats all this to the last digit. Another seed, processor or version of PyTorch
 # plays another game: the divergence may differ in the first decimal, and a mode may be found later. What should stay is the order of things.
@@ -325,7 +366,7 @@ plots.show(
 # ## The paper's labels are the other way round
 #
 # Section 3.1 says that D(X) = 0 means real and 1 means fake, that D maximises D(G(Z)) and G minimises it. Equation 1, below it, has D(x) near 1 for
-# real. Both cannot be, but either will do: sigmoid(-t) = 1 - sigmoid(t), so a D with the sign of its last layer changed is 1 - D.
+# real. They contradict each other; either convention works: sigmoid(-t) = 1 - sigmoid(t), so a D with the sign of its last layer changed is 1 - D.
 # `labels="flipped"` trains the text's reading. Start two games from the same weights, one of them with that sign changed:
 
 # %%
@@ -345,13 +386,13 @@ views = {
     "labels as in the text": toy.look(papers, raw=True),
 }
 plots.show(
-    toy_plots.plot_boards(views, blue="D(x) = 1", orange="D(x) = 0"),
-    alt="Two boards with identical fakes and nets; the second ground has blue and orange exchanged.",
+    toy_plots.plot_boards(views, blue="D(x) = 1", orange="D(x) = 0", arrow=0.6),
+    alt="Two boards with identical fakes, nets and arrows; the second ground has blue and orange exchanged.",
 )
 
 # %% [markdown]
-# The ground shows D(x) itself here. Fakes, net and arrows are the same; only the colours are exchanged. (Left alone, two such games also differ in
-# the weights they happen to start from, as two seeds do.)
+# The ground shows D(x) itself here. Fakes, net and arrows (drawn six times as long) are the same; only the colours are exchanged. (Left alone, two
+# such games also differ in the weights they happen to start from, as two seeds do.)
 #
 # ## From points to films
 #
@@ -372,31 +413,39 @@ for _ in range(3):
     rows[f"after {film_game.moves_d}\nturns"] = toy_films.films_of(film_game, shown)
 plots.show(
     plots.plot_rows(rows, side=0.95),
-    alt="Ten phantom films; fakes of ten latents at four moments: noise, then chests in coarse grain.",
+    alt="Ten phantom films; fakes of ten latents at four moments: noise, then mostly chests in coarse grain.",
 )
 
 # %%
 fakes = toy_films.films_of(film_game, shown)
 steps = {name: toy_films.roughness(each) for name, each in (("real", real_films), ("fake", fakes))}
 weights_g = sum(weights.numel() for weights in film_game.generator.parameters())
-print(f"from pixel to pixel: real {steps['real']:.0f} grey levels, fake {steps['fake']:.0f}")
+times_as_rough = steps["fake"] / steps["real"]
+print(f"mean step to the next pixel: real {steps['real']:.0f} grey levels, fake {steps['fake']:.0f}")
+print(f"the fakes are {times_as_rough:.1f} times as rough; the real films' steps are edges, the rest is grain")
 print(f"G has {weights_g:,} weights for films of {toy_films.RESOLUTION**2:,} pixels")
 
 # %% [markdown]
-# Lungs, heart and shoulders come out of nothing but D's answers. But the films are grainy: to a fully connected layer neighbouring pixels are no
-# closer than opposite corners, so each must be learnt by itself. The paper's second rule does away with such layers, and notebook 02 shows what
-# takes their place.
+# Lungs, heart and shoulders come from D's answers alone, though not in all ten films: one or two may still be noise or flat grey. All are grainy:
+# to a fully connected layer neighbouring pixels are no closer than opposite corners, so each must be learnt by itself. The paper's second rule does
+# away with such layers, and notebook 02 shows what takes their place.
 #
 # The losses of this game, drawn as Figures 2 to 4 of the paper draw theirs (notebook 04 has them for a real run, notebook 10 for the paper's own
 # settings):
 
 # %%
 as_run = [{**row, "level": 1, "resolution": 32} for row in film_game.history]
+half = as_run[len(as_run) // 2 :]
+late = {key: sum(row[key] for row in half) / len(half) for key in ("loss_d", "loss_g", "d_real", "d_fake")}
+print(f"second half: D's loss {late['loss_d']:.2f}, G's {late['loss_g']:.2f}")
+print(f"D says {late['d_real']:.2f} of real films, {late['d_fake']:.2f} of fakes")
 plots.show(
     plots.plot_losses(as_run), alt="Losses of D and G by step; below, D's belief in real and generated films."
 )
 
 # %% [markdown]
+# D's loss lies below 1.39 and G's above 0.69: here D does tell films from fakes, and stays ahead, but not so far that G stops learning.
+#
 # ## Exercises
 #
 # Write the function, run the cell, then the check below it. It says what is wrong, and may be run as often as you like.
@@ -480,7 +529,7 @@ check.step_d(step_d)
 # ### Exercise 4 · A number for collapse
 #
 # Count the modes that are covered: those with at least `share` of *all* points within the distance `reach`. A stray point covers nothing, and
-# neither does a crowd in between.
+# neither does a crowd in between; a point counts for every mode in reach. (A quarter of the fair share of eight modes, as above, is share = 1/32.)
 
 
 # %% tags=["exercise"]
@@ -516,8 +565,8 @@ check.modes_covered(modes_covered)
 # 1. 3/4: the best D is p / (p + q).
 # 2. D cannot tell: it pays log 2 for real and log 2 for fake. That is so when the fakes are as good as real, and also when D is too weak to see the
 #    difference. A divergence with its floor tells the two apart.
-# 3. Where D is sure of the fakes, log(1 - D) is flat: above, the pull was weaker by a factor of hundreds or thousands. It matters at the start, and
-#    most with plain gradient descent.
+# 3. Where D is sure of the fakes, log(1 - D) is flat in the logit: above, the arrows were hundreds or thousands of times shorter. It matters at the
+#    start, and most with plain gradient descent.
 # 4. In D's move the fakes are made without a gradient (`no_grad`, or `detach`) and only D's optimiser steps. In G's move the gradient must pass
 #    through D, so D's gradients fill too; but only G's optimiser steps, and D's next move clears them.
 # 5. The loss asks of each fake alone whether it looks real. It never compares fakes with each other. Count the modes they cover, or take a
