@@ -165,7 +165,8 @@ for name, pair in VARIANTS.items():
 print(f"{len(played)} games played")
 
 # %%
-rows = {"real films": real[:8].numpy()} | {name: game.films[:8].clamp(-1, 1).numpy() for name, game in played.items()}
+shown = tiny(8, 2)
+rows = {"real films": real[:shown].numpy()} | {name: game.films[:shown].clamp(-1, 1).numpy() for name, game in played.items()}
 plots.show(
     plots.plot_rows(rows, side=0.85),
     alt="Eight films per row. Chests under a grid where all rules are kept, with LeakyReLU in G, and with nothing at its end; with pixels copied "
@@ -206,7 +207,7 @@ ones_of_d = {
 }
 for network in ones_of_d.values():
     initialise(network, torch.Generator().manual_seed(0))
-films64 = phantom_batch(tiny(64, 16), 64)
+films64 = phantom_batch(tiny(64, 12), 64)
 silent = {name: stopped(network, films64[:16], (nn.LeakyReLU, nn.ReLU, nn.MaxPool2d)) for name, network in ones_of_d.items()}
 silent["max pooling"] = silent["max pooling"][1::2]  # of each pair, activation and pooling, what stands before the pooling
 plots.show(
@@ -411,7 +412,7 @@ print(f"a flat field: pixels differ by {field.std() / field.square().mean().sqrt
 
 # %%
 ways = made_by(64)
-fresh = {name: untrained(*way) for name, way in ways.items()}
+fresh = {name: untrained(*way, count=tiny(32, 4)) for name, way in ways.items()}
 plots.show(
     plot_boards(fresh, {name: mean_spectrum(films) for name, films in fresh.items()}),
     alt="Untrained films and spectra for five ways to enlarge. Kernels of 3 and 4: grids, spectra full of regular bright spots, also in the rings. "
@@ -425,7 +426,7 @@ plots.show(
 # %%
 trained = {}
 for name, (make, kernels) in ways.items():
-    trained[name] = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels).films
+    trained[name] = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels).films[: len(films64)]
 before, after = ({name: board_by_period(films, films64) for name, films in which.items()} for which in (fresh, trained))
 panels = {f"grid of {period} pixels": {name: (before[name][period], after[name][period]) for name in ways} for period in (2, 4)}
 plots.show(
