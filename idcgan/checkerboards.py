@@ -42,8 +42,8 @@ def made_by(resolution: int, maps: int = 8, latent_dim: int = 32) -> dict[str, t
     return {
         "kernel 3, stride 2": (partial(small, up=thin_up), "normal"),
         "kernel 4, stride 2": (ours, "normal"),
-        "  with blur=True": (partial(ours, blur=True), "normal"),
-        "  kernels=bilinear": (ours, "bilinear"),
+        "  bilinear start": (ours, "bilinear"),
+        "SmoothUp": (partial(ours, smooth_from=4), "normal"),
         "copied, then 3 x 3": (partial(small, up=copied_up), "normal"),
     }
 

@@ -134,7 +134,7 @@ def play(generator: nn.Module, discriminator: nn.Module, films: Tensor, latent_d
         discriminator_loss(on_real, on_fake).backward()
         adam_d.step()
         adam_g.zero_grad()
-        generator_loss(discriminator(fake)).backward()
+        generator_loss(discriminator(fake)).backward(inputs=list(generator.parameters()))  # D's are not needed here
         adam_g.step()
         beliefs.append((on_real.sigmoid().mean().item(), on_fake.sigmoid().mean().item()))
     with torch.no_grad():

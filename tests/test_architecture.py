@@ -11,10 +11,11 @@ from idcgan.checkerboards import board, board_by_period, is_even, made_by, mean_
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.exercises import dcgan_rules as check
+from idcgan.layers import SmoothUp
 from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overlaps, plot_widths
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size
 from idcgan.memory import plan_memory
-from idcgan.networks import build, feature_maps, initialise
+from idcgan.networks import Generator, build, feature_maps, initialise
 from idcgan.rules import check_dcgan_rules
 from idcgan.rules_plots import plot_boards, plot_measured, plot_reach, plot_spreads, plot_stopped, plot_verdicts
 from idcgan.small_dcgan import (
@@ -127,6 +128,25 @@ def test_ways_down():
     assert nn.Sequential(*level_on(3, 5))(x).shape == (2, 5, 6, 6)
 
 
+def test_the_packages_generator_is_the_small_one():
+    small, plain = small_generator(64, 8, 100), plain_generator(64, 8, 0, 100, device="cpu")
+    small.load_state_dict(dict(zip(small.state_dict(), plain.state_dict().values(), strict=True)))
+    z = torch.randn(4, 100, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        torch.testing.assert_close(small(z), plain(z))
+
+
+def test_brightness_reaches_d_past_an_early_batch_norm_only_at_the_border():
+    films, moved = phantom_batch(8, 64), {}
+    for edges in ("zeros", "replicate"):
+        judge = small_discriminator(64, norm_first=True)
+        initialise(judge, torch.Generator().manual_seed(0))
+        judge[0].padding_mode = edges
+        with torch.no_grad():
+            moved[edges] = float((judge(films + 0.3) - judge(films)).abs().max())
+    assert moved["replicate"] < 1e-5 < 1e-3 < moved["zeros"]
+
+
 def test_a_game_is_a_function_of_its_seed_and_moves_both_players():
     films = phantom_batch(8, 32)
     assert films.shape == (8, 1, 32, 32)
@@ -183,6 +203,20 @@ def test_overlaps_are_counted():
     assert overlaps(4, 4, 2).sum() == 16 * 16
 
 
+def test_smooth_up_is_a_stamp_of_six_and_makes_no_grid():
+    torch.manual_seed(0)
+    up, pixel, x = SmoothUp(1, 1), torch.zeros(1, 1, 9, 9), torch.randn(1, 1, 8, 8)
+    pixel[..., 4, 4] = 1
+    with torch.no_grad():
+        stamp = up(pixel)[..., 6:12, 6:12]
+        assert up(pixel).count_nonzero() == stamp.count_nonzero() == 36
+        as_stamps = F.conv_transpose2d(x, stamp, stride=2, padding=2)
+        torch.testing.assert_close(up(x)[..., 2:-2, 2:-2], as_stamps[..., 2:-2, 2:-2])
+        assert up(torch.ones(1, 1, 8, 8))[..., 1:-1, 1:-1].std() < 1e-6
+    generator = Generator((64,), feature_maps(64, 4, 0), 8, skip=False, smooth_from=4)
+    assert all(claim.passed for claim in check_dcgan_rules(generator))
+
+
 def test_the_board_is_found_where_it_is():
     films = phantom_batch(6, 64)
     grid = torch.tensor([[1.0, -1.0], [-1.0, 1.0]]).repeat(32, 32)
@@ -200,12 +234,11 @@ def test_a_bilinear_start_has_no_grid_and_a_random_one_has():
     assert len(ways) == 5
     found = {name.strip(): board(untrained(*way, count=6), real) for name, way in ways.items()}
     assert min(found["kernel 3, stride 2"], found["kernel 4, stride 2"]) > 8
-    assert found["kernels=bilinear"] < 3
+    assert found["bilinear start"] < 3
     assert found["copied, then 3 x 3"] < 3
-    plain, blurred = (board_by_period(untrained(*ways[name], count=6), real) for name in ("kernel 4, stride 2", "  with blur=True"))
+    plain, smooth = (board_by_period(untrained(*ways[name], count=6), real) for name in ("kernel 4, stride 2", "SmoothUp"))
     assert plain[4] > 5
-    assert blurred[4] < 2, "the blur takes the grid of the layers before the last"
-    assert blurred[2] > 3, "and leaves the last one's"
+    assert max(smooth.values()) < 2
     assert max(plain.values()) == pytest.approx(found["kernel 4, stride 2"], abs=1e-4)
 
 
@@ -244,7 +277,11 @@ def test_the_widget_redraws_when_a_slider_moves():
 
 
 def test_what_the_exploration_asks_is_so():
-    """Batch size alone leaves the parameters; without a limit they grow by doubling."""
+    """What the answers below the widget say: where the costs lie, and the widest generators within 16 GB."""
+    found = count(2048, 8, 64, 100)
+    assert max(found, key=lambda s: s.parameters).resolution < 64 < 128 < max(found, key=lambda s: s.multiplies).resolution
+    for maps, cap, batch, fits in ((16, 512, 8, True), (32, 64, 8, False), (16, 0, 8, False), (64, 512, 2, True), (32, 0, 2, False)):
+        assert (training_memory(2048, maps, cap, 100, batch) < 16e9) == fits, (maps, cap, batch)
     assert sum(s.parameters for s in count(2048, 8, 0, 100)) > 50 * sum(s.parameters for s in count(2048, 8, 64, 100))
     assert as_table(count(64, 8, 64, 100), 8).count("<tr>") == 6
     assert "64.0" not in as_table(count(64, 8, 64, 100), 8)
@@ -269,27 +306,32 @@ def test_values_that_no_run_could_have_are_refused():
 
 
 WRONG = {
-    "a convolution": (check.output_size, lambda n, k, s, p: (n + 2 * p - k) // s + 1, "goes down"),
-    "one stamp too many": (check.output_size, lambda n, k, s, p: n * s - 2 * p + k, "one stamp too many"),
-    "padding once": (check.output_size, lambda n, k, s, p: (n - 1) * s - p + k, "both sides"),
-    "only doubling": (check.output_size, lambda n, k, s, p: n * s, "holds only where"),
-    "a fraction": (check.output_size, lambda n, k, s, p: (n - 1) * s - 4 * p / 2 + k, "whole numbers"),
-    "nothing": (check.output_size, lambda *_: None, "return"),
+    "the way up": (check.input_size, lambda n, k, s, p: (n - 1) * s - 2 * p + k, "solve the formula"),
+    "one stamp forgotten": (check.input_size, lambda n, k, s, p: (n + 2 * p - k) // s, "n - 1 strides"),
+    "padding once": (check.input_size, lambda n, k, s, p: (n + p - k) // s + 1, "both sides"),
+    "padding's sign": (check.input_size, lambda n, k, s, p: (n - 2 * p - k) // s + 1, "sign"),
+    "only halving": (check.input_size, lambda n, k, s, p: n // s, "holds only where"),
+    "rounded down": (check.input_size, lambda n, k, s, p: (n + 2 * p - k) // s + 1, "remainder"),
+    "no stamp fits": (check.input_size, lambda n, k, s, p: None if (n + 2 * p - k) % s else (n + 2 * p - k) // s + 1, "smaller than one stamp"),
+    "a fraction": (check.input_size, lambda n, k, s, p: (n + 2 * p - k) / s + 1, "whole numbers"),
+    "nothing": (check.input_size, lambda *_: None, "return"),
     "no batch norm": (check.block_parameters, lambda i, o, k: k * k * i * o, "batch norm learns"),
     "a bias": (check.block_parameters, lambda i, o, k: k * k * i * o + 3 * o, "no bias"),
     "running statistics": (check.block_parameters, lambda i, o, k: k * k * i * o + 4 * o, "measured"),
     "a flat kernel": (check.block_parameters, lambda i, o, k: k * i * o + 2 * o, "two dimensions"),
     "no number": (check.block_parameters, lambda *_: None, "whole number"),
-    "no network": (check.mended_generator, lambda: [], "a list"),
-    "as it was": (check.mended_generator, check.broken_generator, "rule 1"),
-    "another size": (check.mended_generator, lambda: small_generator(64, 8, 100), "(4, 1, 64, 64)"),
-    "another latent": (check.mended_generator, lambda: small_generator(32, 8, 50), "do not fit"),
-    "no batch norm in it": (check.mended_generator, lambda: small_generator(32, 8, 100, norm=False), "rule 3"),
+    "no network": (check.repaired_generator, lambda: [], "a list"),
+    "as it was": (check.repaired_generator, check.broken_generator, "rule 1"),
+    "another size": (check.repaired_generator, lambda: small_generator(64, 8, 100), "(4, 1, 64, 64)"),
+    "another latent": (check.repaired_generator, lambda: small_generator(32, 8, 50), "do not fit"),
+    "no batch norm in it": (check.repaired_generator, lambda: small_generator(32, 8, 100, norm=False), "rule 3"),
     "no overlap": (check.even_kernel, lambda s: (s, 0), "never overlap"),
     "uneven": (check.even_kernel, lambda s: (s + 1, 1), "more often"),
     "wrong size": (check.even_kernel, lambda s: (2 * s, 0), "10 pixels become"),
     "larger than needed": (check.even_kernel, lambda s: (5 * s, 2 * s), "fewer"),
-    "half a pixel": (check.even_kernel, lambda s: (2 * s, s / 2), "whole numbers"),
+    "half a pixel": (check.even_kernel, lambda s: (2 * s, s // 2 if s % 2 == 0 else s / 2), "no half pixels"),
+    "rounded padding": (check.even_kernel, lambda s: (2 * s, s // 2), "needs a padding of 1.5"),
+    "a float": (check.even_kernel, lambda s: (2 * s if s % 2 == 0 else 3 * s, s / 2), "whole number: divide"),
 }  # fmt: skip
 
 
@@ -302,9 +344,13 @@ def test_a_wrong_answer_is_told_what_is_wrong(name):
 
 
 def test_right_answers_pass():
-    assert check.output_size(lambda n, k, s, p: (n - 1) * s - 2 * p + k).passed
+    def input_size(size, kernel, stride, padding):
+        strides, rest = divmod(size + 2 * padding - kernel, stride)
+        return None if rest or strides < 0 else strides + 1
+
+    assert check.input_size(input_size).passed
     assert check.block_parameters(lambda i, o, k: k * k * i * o + 2 * o).passed
-    assert check.mended_generator(lambda: small_generator(32, 8, 100)).passed
+    assert check.repaired_generator(lambda: small_generator(32, 8, 100)).passed
     assert check.even_kernel(lambda s: ((2 + s % 2) * s, (1 + s % 2) * s // 2)).passed
 
 

@@ -1,4 +1,4 @@
-"""Checks of the exercises of notebook 02: shapes, parameters, a network to mend, kernels that overlap evenly."""
+"""Checks of the exercises of notebook 02: sizes, parameters, a network to repair, kernels that overlap evenly."""
 
 from __future__ import annotations
 
@@ -9,29 +9,37 @@ from torch import nn
 
 from ..checkerboards import is_even
 from ..course import exercise
-from ..layers_view import convolved_size, transposed_size
+from ..layers_view import transposed_size
 from ..rules import RULES, check_dcgan_rules
 
-SHAPES = ((4, 4, 2, 1), (1, 4, 1, 0), (32, 4, 2, 1), (4, 3, 2, 1), (5, 6, 3, 2), (7, 2, 2, 0), (1, 1, 1, 0))  # size, kernel, stride, padding
+# pixels that come out, kernel, stride, padding; at the first the typical mistakes all give different numbers
+SHAPES = ((9, 3, 1, 3), (8, 4, 2, 1), (4, 4, 1, 0), (64, 4, 2, 1), (9, 4, 2, 1), (7, 3, 2, 1), (8, 3, 2, 1), (14, 6, 3, 2), (15, 6, 3, 2),
+          (2, 4, 1, 0), (1, 1, 1, 0))  # fmt: skip
 
 
 @exercise
-def output_size(answer: Callable[[int, int, int, int], int]) -> str:
-    """Exercise 1: (size, kernel, stride, padding) -> pixels per side after a transposed convolution."""
+def input_size(answer: Callable[[int, int, int, int], int | None]) -> str:
+    """Exercise 1: (size, kernel, stride, padding) -> pixels per side from which a transposed convolution makes `size`, or None where none do."""
     for size, kernel, stride, padding in SHAPES:
-        wanted, given = transposed_size(size, kernel, stride, padding), answer(size, kernel, stride, padding)
-        case = f"a {size} x {size} input, kernel {kernel}, stride {stride}, padding {padding}"
-        assert given is not None, "the function gives back nothing; end it with return."
-        assert isinstance(given, int), f"the answer for {case} is {given!r}; pixels are whole numbers, so multiply and add and leave division out."
+        fitting = [n for n in range(1, size + 2 * padding + 1) if transposed_size(n, kernel, stride, padding) == size]
+        wanted, given = fitting[0] if fitting else None, answer(size, kernel, stride, padding)
+        case = f"for {size} pixels out of kernel {kernel}, stride {stride}, padding {padding} you say {given}"
+        if wanted is None:
+            less = size + 2 * padding < kernel
+            why = "the output would be smaller than one stamp" if less else "the division leaves a remainder, and no input makes exactly that size"
+            assert given is None, f"{case}; it should be None: {why}."
+            continue
+        assert given is not None, f"{case}, and an input of {wanted} makes them; is the answer given back with return, and None only if nothing fits?"
+        assert isinstance(given, int), f"{case}; pixels are whole numbers: divide with //, after a look at the remainder."
         mistakes = {
-            convolved_size(size, kernel, stride, padding): "that is a convolution, which goes down; here every input puts down a whole stamp",
-            size * stride - 2 * padding + kernel: "you let one stamp too many begin: between n stamps there are n - 1 strides",
-            (size - 1) * stride - padding + kernel: "padding is cut off on both sides",
-            (size - 1) * stride + 2 * padding + kernel: "padding makes a transposed convolution's output smaller, not larger",
-            size * stride: "that holds only where kernel - 2 * padding is the stride",
+            transposed_size(size, kernel, stride, padding): "that is what comes out of an input of that size; solve the formula for in",
+            wanted - 1: "between n stamps there are n - 1 strides, so add the first stamp again",
+            (size - 2 * padding - kernel) // stride + 1: "solved for in, 2 * padding changes its sign",
+            (size + padding - kernel) // stride + 1: "padding is cut off on both sides",
+            size // stride: "that holds only where kernel - 2 * padding is the stride",
         }
-        assert given == wanted, f"for {case} you say {given}, PyTorch {wanted}: {mistakes.get(given, 'where does the last stamp begin, and end?')}."
-    return f"all {len(SHAPES)} shapes are as PyTorch makes them."
+        assert given == wanted, f"{case}; {wanted} makes them: {mistakes.get(given, 'solve out = (in - 1) * stride - 2 * padding + kernel for in')}."
+    return f"all {len(SHAPES)} sizes are right, and so are those that no input makes."
 
 
 @exercise
@@ -69,7 +77,7 @@ def broken_generator() -> nn.Sequential:
 
 
 @exercise
-def mended_generator(answer: Callable[[], nn.Module]) -> str:
+def repaired_generator(answer: Callable[[], nn.Module]) -> str:
     """Exercise 3: `broken_generator` without its faults."""
     network = answer()
     assert isinstance(network, nn.Module), f"the answer is a {type(network).__name__}; give back the network itself."
@@ -89,14 +97,17 @@ def mended_generator(answer: Callable[[], nn.Module]) -> str:
 
 @exercise
 def even_kernel(answer: Callable[[int], tuple[int, int]]) -> str:
-    """Exercise 4: stride -> (kernel, padding), the smallest kernel larger than the stride that overlaps evenly, output = stride * input."""
+    """Exercise 4: stride -> (kernel, padding): the smallest kernel above the stride with even overlap and a whole padding for stride * input."""
     for stride in (2, 3, 4, 5, 1, 8):
         kernel, padding = answer(stride)
         case = f"for stride {stride} you say kernel {kernel}, padding {padding}"
-        assert all(isinstance(number, int) for number in (kernel, padding)), f"{case}; both must be whole numbers (// divides without a rest)."
+        assert isinstance(kernel, int), f"{case}; a kernel has a whole number of pixels."
         assert kernel > stride, f"{case}: stamps then lie side by side and never overlap, and seams show; take a larger kernel."
-        assert padding >= 0, f"{case}; padding is 0 or more."
         assert is_even(kernel, stride), f"{case}: some outputs are reached more often than their neighbours; when does a stride divide a kernel?"
+        half = (kernel - stride) % 2 == 1
+        assert not half, f"{case}: kernel {kernel} needs a padding of {(kernel - stride) / 2}, and there are no half pixels; try the next multiple."
+        assert isinstance(padding, int), f"{case}; padding must be a whole number: divide with //."
+        assert padding >= 0, f"{case}; padding is 0 or more."
         made = transposed_size(10, kernel, stride, padding)
         assert made == stride * 10, f"{case}: 10 pixels become {made}, not {10 * stride}; solve (n - 1) * stride - 2 * padding + kernel = n * stride."
         smallest = 2 * stride if stride % 2 == 0 else 3 * stride

@@ -11,11 +11,12 @@ from idcgan.checkerboards import board_by_period, made_by, mean_spectrum, overla
 from idcgan.config import preset
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import dcgan_rules as check
+from idcgan.layers import SmoothUp
 from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overlaps, plot_widths
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size
 from idcgan.memory import multiplies
-from idcgan.networks import Generator, build, feature_maps, initialise
-from idcgan.rules import RULES, Check, check_dcgan_rules
+from idcgan.networks import build, feature_maps, initialise
+from idcgan.rules import RULES, check_dcgan_rules
 from idcgan.rules_plots import plot_boards, plot_measured, plot_reach, plot_spreads, plot_stopped, plot_verdicts
 from idcgan.small_dcgan import VARIANTS, copied_up, level_on, phantom_batch, play, small_discriminator, small_generator, strided_up
 
@@ -25,50 +26,66 @@ opening("step")
 # %% [markdown]
 # ## The rules
 #
-# Equation 1 says what the two players want, not how they are built. In 2015 Radford, Metz and Chintala tried many ways to build them and kept
-# a handful of rules under which training mostly works. That is DCGAN, the D and the C standing for deep and convolutional, and the paper
-# takes it over in section 3.1 as a list of five.
+# Equation 1 (notebook 01) says what the two players want, not how they are built. In 2015 Radford, Metz and Chintala tried many ways to build
+# them and kept a handful of rules under which training mostly works. That is DCGAN, the D and the C standing for deep and convolutional. The
+# paper that this project rebuilds (see `docs/paper.md`) takes it over in section 3.1 as a list of five.
 
 # %%
 display(Markdown("\n".join(f"{number}. {rule}" for number, rule in RULES.items())))
 
 # %% [markdown]
-# The sentences around the paper's list contradict it twice. DCGAN is said to be "made up of completely connected or convolution layers", and
-# then rule 2 takes the fully connected ones out. And "for the down sampling and up sampling, it employs transposed convolution and
-# convolutional stride" has the two the wrong way round: the transposed convolution goes up, the strided one down. We follow the list.
+# The words in it, one line each:
 #
-# `check_dcgan_rules` reads a network as a list of claims: every rule, at every layer that it speaks of. It follows the picture through the network
-# as it runs, so that pooling hidden in a `forward` is found like pooling among the layers.
-
-# %%
-source(Check, check_dcgan_rules)
-
-# %% [markdown]
-# The paper's own networks at 64 x 64 keep the rules:
+# - A **convolution** slides a small square of weights, its *kernel*, over a picture; each number that comes out is the weighted sum of what lies
+#   under the kernel. With a *stride* of 2 it moves two pixels at a time and halves the picture. A **transposed convolution** goes the other way.
+# - **Feature maps** are the pictures between the layers: a layer takes in several and puts out several, each from all those that came in.
+# - **Pooling** halves without weights: of four pixels it keeps the largest (max pooling) or the mean.
+# - **Batch norm** brings every feature map, over all pixels and all films of a batch, to mean 0 and standard deviation 1. Then it multiplies by a
+#   scale and adds a shift, both learned, one of each per map.
+# - **ReLU** turns negative numbers into 0, **LeakyReLU** into a fifth of themselves. **Tanh** squeezes all numbers between −1 and 1, a **Sigmoid**
+#   between 0 and 1.
+#
+# `check_dcgan_rules` reads a network as a list of claims, every rule at every layer that it speaks of. (Each rule is a few lines in
+# `idcgan/rules.py`.) The paper's networks at 64 x 64 keep the rules; here is what it says about rule 3 in D:
 
 # %%
 generator, discriminator = build(preset("paper-normal-15"), level=0, seed=0)
 for network in (generator, discriminator):
     checks = check_dcgan_rules(network)
     assert all(claim.passed for claim in checks)
-    print(f"{type(network).__name__}: {len(checks)} claims, all of them hold. For example: {checks[1].layer} is a {checks[1].sentence}.")
+    print(f"{type(network).__name__}: {len(checks)} claims, all of them hold")
+for claim in checks:
+    if claim.rule == 3:
+        print(f"  {claim.layer:14} {claim.sentence}")
 
 # %% [markdown]
 # ## The generator, layer by layer
 #
-# The source of the generator that this whole project trains. `forward` is short: through the blocks, each of which doubles the resolution,
-# then a head that makes the film. (What `skip` and `recompute` are for is the matter of notebook 04.)
+# A DCGAN generator is a chain: a layer that turns the latent vector z into 4 x 4 pixels of many maps, then blocks of batch norm, ReLU and a
+# transposed convolution, each of which doubles the resolution. The whole of it, small enough to train in seconds, with parts that can be exchanged:
 
 # %%
-source(feature_maps, Generator)
+source(feature_maps, strided_up, small_generator)
 
 # %% [markdown]
-# The paper shows its generator in a diagram without a number (section 3.1). This is the same diagram, drawn from the counted layers of the
-# plain network: from left to right fewer and fewer maps, larger and larger pictures.
+# The generator that this project trains (`Generator` in `idcgan/networks.py`) is the same chain, with options that this notebook and notebook 04
+# come to: other ways to enlarge (`smooth_from`), noise for fine texture (`grain`), a film at every level (`skip`). With the options off and the same
+# weights both make the same films:
 
 # %%
 plain = plain_generator(resolution=64, maps_at_last=8, cap=64, latent_dim=100, device="cpu")
+small = small_generator(resolution=64, maps=8, latent_dim=100)
+small.load_state_dict(dict(zip(small.state_dict(), plain.state_dict().values(), strict=True)))
 z = torch.randn(2, 100)
+with torch.no_grad():
+    print(f"they differ by {(small(z) - plain(z)).abs().max():.0e} at most")
+assert torch.allclose(small(z), plain(z), atol=1e-6)
+
+# %% [markdown]
+# The paper shows its generator in a diagram without a number (section 3.1). This is the same diagram, drawn from the counted layers: from left
+# to right fewer and fewer maps, larger and larger pictures.
+
+# %%
 plots.show(
     plot_diagram(100, stages(layers(plain, z))),
     alt="The generator as a row of bars: 100 latent numbers, 64 maps of 4 x 4, 32 of 8 x 8, 16 of 16 x 16, 8 of 32 x 32, a film of 64 x 64.",
@@ -79,7 +96,7 @@ plots.show(
 
 # %%
 rows = [f"| `{each.name}` | {each.kind} | {each.given} | {each.out} | {each.parameters:,} |" for each in layers(plain, z)]
-display(Markdown("\n".join(["| layer | kind | is given | puts out | parameters |", "| --- | --- | --- | --- | ---: |", *rows])))
+display(Markdown("\n".join(["| layer | kind | takes in | puts out | parameters |", "| --- | --- | --- | --- | ---: |", *rows])))
 
 # %% [markdown]
 # ## Shape arithmetic
@@ -91,7 +108,7 @@ display(Markdown("\n".join(["| layer | kind | is given | puts out | parameters |
 # $$\text{out} = (\text{in} - 1)\cdot\text{stride} \;-\; 2\cdot\text{padding} \;+\; \text{kernel}$$
 #
 # DCGAN's kernel of 4 with stride 2 and padding 1 gives 2 (n − 1) − 2 + 4 = 2n: it doubles. In the picture, the numbers count the stamps that
-# reach a pixel.
+# reach a pixel. Two neighbouring stamps are framed, orange and black; outside the dashed frame is what padding cuts off.
 
 # %%
 plots.show(
@@ -109,8 +126,10 @@ for layer in layers(plain, z):
         print(f"({size:2} - 1) * {stride} - 2 * {padding} + {kernel} = {layer.out[-1]:2}    {layer.name}")
 
 # %% [markdown]
-# The discriminator goes the same way down: an ordinary convolution with the same three numbers halves. Its arithmetic is the formula turned
-# round.
+# The discriminator goes the same way down: an ordinary convolution with the same three numbers halves. Its padding is a frame of zeros that is
+# *added*, and the kernel stops wherever the next step would not fit any more (⌊ ⌋ rounds down):
+#
+# $$\text{out} = \left\lfloor\frac{\text{in} + 2\cdot\text{padding} - \text{kernel}}{\text{stride}}\right\rfloor + 1$$
 
 # %%
 way = [64]
@@ -122,14 +141,8 @@ print("film to verdict:", " → ".join(map(str, way)))
 # %% [markdown]
 # ## Ten ways to break the rules
 #
-# Are the rules laws or habits? To find out we need a DCGAN that trains in seconds, put together from exchangeable parts. This is its
-# generator:
-
-# %%
-source(small_generator)
-
-# %% [markdown]
-# And here are ten pairs of networks, in each of which one rule is broken. The check must find the right one, in every row.
+# Are the rules laws or habits? From the exchangeable parts of the small networks come ten pairs, in each of which one rule is broken. The check
+# should find the right one in every row.
 
 # %%
 found = {}
@@ -141,22 +154,24 @@ plots.show(
 )
 
 # %% [markdown]
-# Now all of them train: the same 64 phantom films at 32 x 32, the same first weights where the layers allow it, 300 steps each. This takes
-# the better part of a minute.
+# Now all of them train: the same 64 phantom films at 32 x 32, the same first weights where the layers allow it, 200 steps each. This takes
+# about half a minute.
 
 # %%
 real = phantom_batch(tiny(64, 16), 32)
 played = {}
 for name, pair in VARIANTS.items():
-    played[name] = play(pair.generator(), pair.discriminator(), real, steps=tiny(300, 3))
+    played[name] = play(pair.generator(), pair.discriminator(), real, steps=tiny(200, 3))
 print(f"{len(played)} games played")
 
 # %%
-rows = {"real films": real[:8].numpy()} | {name: game.films[:8].clamp(-1, 1).numpy() for name, game in played.items()}
+shown = tiny(8, 2)
+rows = {"real films": real[:shown].numpy()} | {name: game.films[:shown].clamp(-1, 1).numpy() for name, game in played.items()}
 plots.show(
     plots.plot_rows(rows, side=0.85),
-    alt="Eight films per row. Chests where all rules are kept, and also with pixels copied upwards, LeakyReLU in G, nothing at G's output "
-    "and ReLU in D; fainter ones with max pooling and with batch norm everywhere; grey without batch norm; noise in the other rows.",
+    alt="Eight films per row. Chests under a grid where all rules are kept, with LeakyReLU in G, and with nothing at its end; with pixels copied "
+    "upwards chests without a grid; fainter ones with ReLU in D, max pooling and batch norm everywhere; even grey without batch norm and with "
+    "Sigmoid inside G; specks in the other rows.",
 )
 
 # %% [markdown]
@@ -192,7 +207,7 @@ ones_of_d = {
 }
 for network in ones_of_d.values():
     initialise(network, torch.Generator().manual_seed(0))
-films64 = phantom_batch(tiny(64, 16), 64)
+films64 = phantom_batch(tiny(64, 12), 64)
 silent = {name: stopped(network, films64[:16], (nn.LeakyReLU, nn.ReLU, nn.MaxPool2d)) for name, network in ones_of_d.items()}
 silent["max pooling"] = silent["max pooling"][1::2]  # of each pair, activation and pooling, what stands before the pooling
 plots.show(
@@ -202,8 +217,8 @@ plots.show(
 
 # %% [markdown]
 # Going up, the other half of rule 1, the case is weaker. Copying every pixel four times and convolving then is a respectable way to enlarge
-# (Odena et al. 2016 advise it), and the row above shows it: no grid in the films. What it costs is work, for the convolution then runs at the
-# higher resolution.
+# (Odena et al. 2016 advise it); the section on checkerboards below says why. What it costs is work: 3 x 3 weights at four times as many places,
+# 9 · 4 = 36 multiplications for every pixel that goes in, against the 4 · 4 = 16 of a stamp.
 
 # %%
 features = torch.empty(1, 16, 64, 64, device="meta")
@@ -229,11 +244,11 @@ plots.show(
 )
 
 # %%
-print(f"at 2048 x 2048: {said(dense[-1])} parameters, which are {4 * dense[-1] / 1e12:.0f} terabytes, against {convolution[-1]} parameters")
+print(f"at 2048 x 2048: {said(dense[-1])} parameters of 4 bytes, {4 * dense[-1] / 1e12:.0f} terabytes, against {convolution[-1]} parameters")
 
 # %% [markdown]
 # One layer of G keeps the rule by name only. The first transposed convolution looks at a single pixel, the latent vector: every number goes
-# everywhere, and the arithmetic is that of a fully connected layer. Perhaps this is what the paper means with "completely connected".
+# everywhere, and the arithmetic is that of a fully connected layer.
 
 # %%
 first = plain.blocks["4"][0]
@@ -245,15 +260,18 @@ print(f"first layer of G against a fully connected one with the same weights: th
 # %% [markdown]
 # ### Rule 3: batch norm, but not everywhere
 #
-# DCGAN draws its first weights from N(0, 0.02). Through such a layer a signal shrinks, and G is deep. Batch norm sets the size right again at
-# every layer, whatever the weights are. Without it the signal must be kept alive by the weights themselves: drawn too small it vanishes, too
-# large it explodes and Tanh is driven against its ends. He's weights, made for ReLU, nearly hold the balance without batch norm, at the first
-# step.
+# DCGAN draws its first weights at random, with mean 0 and a standard deviation of 0.02. A number that a kernel of 4 with stride 2 puts out is a
+# sum of 4 terms per map that goes in, so one layer multiplies the size of a signal by at most about 0.02 · √(4 · maps): less than 1 for any
+# number of maps below 625, and G is deep. Batch norm sets the size right again at every layer, whatever the weights are. Without it the weights
+# themselves must keep the signal alive: drawn too small it vanishes, too large it explodes and Tanh is driven against its ends. Weights drawn
+# after He et al. (2015), for each layer as large as its number of terms asks, nearly hold the balance at the first step.
+#
+# The *spread* of a signal is its standard deviation over all pixels, maps and films.
 
 # %%
 signals = {}
 for name, norm, kernels, factor in (("with batch norm", True, "normal", 1), ("without", False, "normal", 1),
-                                    ("without, weights x 10", False, "normal", 10), ("without, He's weights", False, "he", 1)):  # fmt: skip
+                                    ("without, weights x 10", False, "normal", 10), ("without, weights as He et al.", False, "he", 1)):  # fmt: skip
     deep = small_generator(512, latent_dim=100, norm=norm)
     initialise(deep, torch.Generator().manual_seed(0), kernels)
     with torch.no_grad():
@@ -262,7 +280,8 @@ for name, norm, kernels, factor in (("with batch norm", True, "normal", 1), ("wi
     signals[name] = spreads(deep, torch.randn(4, 100, generator=torch.Generator().manual_seed(1)))
 plots.show(
     plot_spreads(signals, [str(4 * 2**place) for place in range(8)]),
-    alt="Spread of the signal by layer of a generator for 512: level with batch norm, falling to a millionth without, hundreds with large weights.",
+    alt="Spread of the signal by layer of a generator for 512: level with batch norm until the film, falling to a millionth without, "
+    "in the hundreds with large weights until Tanh ends it at 1.",
 )
 
 # %%
@@ -270,18 +289,29 @@ bare, normed = signals["without"][-1], signals["with batch norm"][-1]
 print(f"before the first step a film of 512 x 512 has a spread of {bare:.0e} without batch norm, {normed:.2f} with it")
 
 # %% [markdown]
-# That is the even grey of the row above. D says 0.5 to every such film: grey is 0 here, and layers without a bias make nothing of nothing.
+# That is the even grey of the row above. D says 0.5 to every such film: this grey is the number 0, and where 0 goes into layers without a bias,
+# 0 comes out.
 #
-# Why not at G's output and D's input? Batch norm takes the mean out. At those two places the mean *is* information: how bright a film is.
-# Make all films of a batch brighter, and see how much D notices, measured in the spread of its own verdicts.
+# The last point falls in every curve: the film's own layer has no batch norm (rule 3), and Tanh ends what is large at ±1.
+#
+# Why no batch norm at G's output and at D's input? It takes the mean of the batch out, and there the mean is information: how bright the films
+# are. G could then learn one mean brightness for all batches, the shift; a film could be brighter only if others of its batch were darker. And D,
+# if batch norm follows its first convolution, should not notice a whole batch that is brighter. We measure by how much its verdicts move, as a
+# share of their own spread.
 
 # %%
-for name, norm_first in (("input left alone", False), ("batch norm at the input", True)):
-    judge = small_discriminator(64, norm_first=norm_first)
+for name, normed, edges in (("input left alone", False, "zeros"), ("batch norm there", True, "zeros"), ("same, edges repeated", True, "replicate")):
+    judge = small_discriminator(64, norm_first=normed)
     initialise(judge, torch.Generator().manual_seed(0))
+    judge[0].padding_mode = edges
     with torch.no_grad():
         before, brighter = judge(films64), judge(films64 + 0.3)
-    print(f"{name:24} D's verdict moves by {(brighter - before).abs().mean() / before.std():.0%} of its spread")
+    print(f"{name:22} D's verdicts move by {(brighter - before).abs().mean() / before.std():.0%} of their spread")
+
+# %% [markdown]
+# With batch norm D notices less, and not nothing, because the first convolution pads the films with zeros. Zeros do not become brighter, so at
+# the border sums of fewer terms move less than inside, and this difference passes. In the third line the padding repeats the film's edge instead,
+# everything moves alike, and D is blind to brightness.
 
 # %% [markdown]
 # ### Rule 4: ReLU inside G, Tanh at its output
@@ -326,14 +356,14 @@ plots.show(
 # %% [markdown]
 # ## Checkerboards
 #
-# Look again at the chests that keep all the rules: there is a grid over them. It is as old as transposed convolution (Odena et al. 2016), and
-# the stamps explain it. With a kernel of 3 and a stride of 2, some pixels are reached by four stamps and their neighbours by one: even if all
-# weights were equal, a grid would appear. A kernel of 4 overlaps evenly, because the stride divides it.
+# Look again at the chests that keep all the rules: there is a grid over them. Odena et al. (2016) explain it by the stamps. With a kernel of 3
+# and a stride of 2, some pixels are reached by four stamps, those beside them by two, and those diagonally between by one: even if all weights
+# were equal, a grid would appear. A kernel of 4 overlaps evenly, because the stride divides it.
 
 # %%
 plots.show(
     plot_overlaps([(3, 2, 1), (4, 2, 1)]),
-    alt="Counts of stamps per pixel. Kernel 3, stride 2: 1, 2 and 4 in a chequered pattern. Kernel 4, stride 2: 4 everywhere inside.",
+    alt="Counts of stamps per pixel. Kernel 3, stride 2: 4, beside it 2, diagonally 1, again and again. Kernel 4, stride 2: 4 everywhere inside.",
 )
 
 # %% [markdown]
@@ -351,18 +381,42 @@ for kernel in (3, 4):
     print(f"kernel {kernel}: pixels differ by {apart[0]:.0%} of their size with equal weights, by {apart[1]:.0%} with random ones")
 
 # %% [markdown]
-# So a fresh generator is full of grids, whichever kernel it has. Two mends are fields of this project's config. `blur=True` smooths features
-# by a fixed [1 2 1] after every transposed convolution but the last, which makes the picture. `kernels="bilinear"` lets every kernel start as
-# a smooth enlargement. Below are films from before the first step, and their mean spectrum: a grid of 2 pixels is a bright spot at the border
-# of the spectrum, one of 4 pixels halfway out.
+# So a fresh generator is full of grids, whichever kernel it has. Two remedies are fields of this project's config:
+#
+# - `kernels="bilinear"` lets every kernel *start* as a smooth enlargement; then it learns freely.
+# - `smooth_from=4` enlarges smoothly with fixed weights, at every layer from 4 x 4 up, and then convolves 3 x 3 with learned ones:
+
+# %%
+source(SmoothUp)
+
+# %% [markdown]
+# One pixel through it leaves a stamp of 6 x 6. A transposed convolution with that stamp does the same, whatever the 3 x 3 weights are, and from a
+# flat field it makes a flat one. So rule 1 holds, and no grid of 2 pixels can be learned.
+
+# %%
+up, pixel, picture = SmoothUp(1, 1), torch.zeros(1, 1, 9, 9), torch.randn(1, 1, 8, 8)
+pixel[..., 4, 4] = 1
+with torch.no_grad():
+    stamp = up(pixel)[..., 6:12, 6:12]
+    as_stamps = nn.functional.conv_transpose2d(picture, stamp, stride=2, padding=2)
+    apart = (up(picture) - as_stamps)[..., 2:-2, 2:-2].abs().max().item()
+    field = up(flat)[..., 6:-6, 6:-6]
+assert apart < 1e-5
+print(f"inside, SmoothUp and its stamp of 6 x 6 differ by {apart:.0e} at most")
+print(f"a flat field: pixels differ by {field.std() / field.square().mean().sqrt():.0%} of their size")
+
+# %% [markdown]
+# Below are films from before the first step. The last row is their *spectrum*: how much of a film varies slowly (the middle) and how much from
+# pixel to pixel (the border), bright where there is much. A grid repeats exactly, so it is a bright spot: grids of 2 and of 4 pixels would be
+# at the rings. Other spots are grids of 8 pixels and more, from layers further in.
 
 # %%
 ways = made_by(64)
-fresh = {name: untrained(*way) for name, way in ways.items()}
+fresh = {name: untrained(*way, count=tiny(32, 4)) for name, way in ways.items()}
 plots.show(
     plot_boards(fresh, {name: mean_spectrum(films) for name, films in fresh.items()}),
-    alt="Untrained films and spectra for five ways to enlarge. Kernels of 3 and 4: grids, spectra full of regular bright spots. "
-    "Blur: a fine grid of 2 pixels left. Bilinear kernels: soft clouds, no spots. Copied: blocks, no spots.",
+    alt="Untrained films and spectra for five ways to enlarge. Kernels of 3 and 4: grids, spectra full of regular bright spots, also in the rings. "
+    "Bilinear start and SmoothUp: soft clouds, nothing in the rings. Copied: blocks, nothing in the rings.",
 )
 
 # %% [markdown]
@@ -372,33 +426,33 @@ plots.show(
 # %%
 trained = {}
 for name, (make, kernels) in ways.items():
-    trained[name] = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels).films
+    trained[name] = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels).films[: len(films64)]
 before, after = ({name: board_by_period(films, films64) for name, films in which.items()} for which in (fresh, trained))
 panels = {f"grid of {period} pixels": {name: (before[name][period], after[name][period]) for name in ways} for period in (2, 4)}
 plots.show(
     plot_measured(panels, ("before the first step", f"after {tiny(150, 2)} steps"), "dB above real films"),
-    alt="Bars for grids of 2 and of 4 pixels, five ways to enlarge, before and after training. Blur has no grid of 4 pixels but one of 2; bilinear "
-    "kernels start without grids and get both; copying has next to none.",
+    alt="Bars for grids of 2 and of 4 pixels, five ways to enlarge, before and after training. The bilinear start has no grids and gets both; "
+    "SmoothUp and copying have next to none before and after.",
 )
 
 # %%
 plots.show(
     plots.plot_rows({name.strip(): films[:6].clamp(-1, 1).numpy() for name, films in trained.items()}, side=1.1),
-    alt="Six films after a short training for each of the five ways to enlarge.",
+    alt="Six films after a short training for each way. Kernel of 3: a grid and nothing else. Kernel of 4 and bilinear start: chests under a grid. "
+    "SmoothUp: soft chests. Copied: chests with some fine stripes.",
 )
 
 # %% [markdown]
-# A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. The blur
-# stays, for it is not learned: it takes the grid of 4 pixels, which inner layers make. The grid of 2 is made by the last layer, which comes after it.
-# Copying keeps grids away for good, and breaks rule 1. No choice is free, and 150 steps from one seed decide nothing between them: longer trainings
-# and what they measured are in `docs/recipe.md`.
+# A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. SmoothUp
+# keeps its smooth part for good, for that is not learned; its films are soft at this point. Copying lasts as well, and breaks rule 1. Both cost the
+# 36 multiplications above instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
 
 # %% [markdown]
 # ## What width and resolution cost
 #
-# Tables 1 to 3 have "size of feature maps in generator: 8" and the same for the discriminator, and say no more. The words are those of the
-# PyTorch DCGAN tutorial: 8 maps at the last hidden layer, twice as many at every layer before it. The tutorial stops at 64 x 64; doubling on
-# for 2048 x 2048 would need 2048 maps at 4 x 4. The `paper-*` presets stop at 64 maps, the field is `max_feature_maps`.
+# Tables 1 to 3 give a "size of feature maps" of 8 for both players. We read it as the PyTorch DCGAN tutorial does: 8 maps at the last hidden
+# layer, twice as many at every layer before it. For 2048 x 2048 that would be 2048 maps at 4 x 4, so the `paper-*` presets stop at 64 (the field
+# is `max_feature_maps`).
 
 # %%
 widths = {name: feature_maps(2048, 8, cap) for name, cap in (("no limit", 0), ("at most 128", 128), ("at most 64 (paper presets)", 64))}
@@ -408,7 +462,8 @@ plots.show(
 )
 
 # %%
-head = ["| film | parameters | with no limit | multiplications a film | with no limit | memory to train |", "| ---: " * 6 + "|"]
+names = ("film", "parameters, at most 64 maps", "no limit", "multiplications, at most 64 maps", "no limit", "memory, at most 64 maps")
+head = [f"| {' | '.join(names)} |", "| ---: " * 6 + "|"]
 rows = []
 for resolution in resolutions:
     cells = [f"{resolution}"]
@@ -418,9 +473,9 @@ for resolution in resolutions:
 display(Markdown("\n".join([*head, *rows])))
 
 # %% [markdown]
-# Read down a column: with the limit, each doubling of the resolution adds few parameters, while the work comes to four times as much. So does the
-# memory, once it outgrows the 400 MB that Python and PyTorch take for themselves. It is that of a training step of both players with batches of 8,
-# as `idcgan train` would forecast it.
+# Read down a column: with the limit, each doubling of the resolution adds few parameters, while the work comes to four times as much. So does that
+# part of the memory that lies above the 400 MB which Python and PyTorch take for themselves. It is the memory of a training step of both players
+# with batches of 8, as `idcgan train` would forecast it.
 
 # %%
 needed = training_memory(2048, 8, 64, 100, 8)
@@ -435,7 +490,7 @@ assert needed < 16e9
 # beside them.
 #
 # - Where do parameters lie, and where does the work? Move *at most* from 64 to *no limit* and watch both columns.
-# - Which of the five sliders leave the parameters as they are?
+# - Which slider leaves the parameters as they are?
 # - What is the widest generator for 2048 x 2048 that trains within 16 GB with batches of 8? And with batches of 2?
 
 # %%
@@ -452,27 +507,38 @@ plots.show(
 )
 
 # %% [markdown]
+# <details><summary>Answers to the three questions</summary>
+#
+# - Parameters lie at low resolutions, where maps are many, the more so with no limit; work and memory lie at high ones, where pixels are many.
+# - Only the batch size. (The latent size changes the first layer.)
+# - With batches of 8: 16 maps, at most 512. With batches of 2: 64 maps, at most 512, or 16 with no limit.
+#
+# </details>
+
+# %% [markdown]
 # ## Exercises
 #
 # Each has a cell to write in and a cell that checks it.
 #
-# ### Exercise 1 · How large is it?
+# ### Exercise 1 · What must go in?
 #
-# Write the pixels per side that a transposed convolution puts out.
+# You want `size` pixels per side out of a transposed convolution. How many must go in? Give back `None` where no input makes exactly that size.
 
 # %% tags=["exercise"]
-def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    raise NotImplementedError("exercise 1: where does the last stamp begin, and where does it end?")
+def input_size(size: int, kernel: int, stride: int, padding: int) -> int | None:
+    raise NotImplementedError("exercise 1: how many strides lie between the first stamp and the last, and is that a whole number?")
 
 
 # %% tags=["solution"]
-def output_size(size: int, kernel: int, stride: int, padding: int) -> int:
-    last_begins = (size - 1) * stride  # n stamps have n - 1 strides between them
-    return last_begins + kernel - 2 * padding  # padding is cut off on both sides
+def input_size(size: int, kernel: int, stride: int, padding: int) -> int | None:
+    between = size + 2 * padding - kernel  # from where the first stamp begins to where the last one does
+    if between < 0 or between % stride:
+        return None  # smaller than one stamp, or no whole number of strides
+    return between // stride + 1  # n stamps have n - 1 strides between them
 
 
 # %% tags=["check"]
-check.output_size(output_size)
+check.input_size(input_size)
 
 # %% [markdown]
 # ### Exercise 2 · How much does it learn?
@@ -494,21 +560,21 @@ def block_parameters(maps_in: int, maps_out: int, kernel: int) -> int:
 check.block_parameters(block_parameters)
 
 # %% [markdown]
-# ### Exercise 3 · Mend a network
+# ### Exercise 3 · Repair a network
 #
 # `check.broken_generator` below runs and would train, and it breaks three of the five rules. Which? Decide before you ask the check. Then
-# write it anew with all five rules kept: 100 latent numbers to films of 1 x 32 x 32.
+# write it again with all five rules kept: 100 latent numbers to films of 1 x 32 x 32.
 
 # %%
 source(check.broken_generator)
 
 # %% tags=["exercise"]
-def mended_generator() -> nn.Sequential:
+def repaired_generator() -> nn.Sequential:
     raise NotImplementedError("exercise 3: begin with the layers of broken_generator and exchange what breaks a rule.")
 
 
 # %% tags=["solution"]
-def mended_generator() -> nn.Sequential:
+def repaired_generator() -> nn.Sequential:
     return nn.Sequential(
         nn.Unflatten(1, (100, 1, 1)),
         nn.ConvTranspose2d(100, 64, 4, 1, 0, bias=False), nn.BatchNorm2d(64), nn.ReLU(),
@@ -519,13 +585,13 @@ def mended_generator() -> nn.Sequential:
 
 
 # %% tags=["check"]
-check.mended_generator(mended_generator)
+check.repaired_generator(repaired_generator)
 
 # %% [markdown]
 # ### Exercise 4 · An even kernel
 #
-# For any stride: the smallest kernel *larger than the stride* whose stamps overlap evenly, and the padding with which n pixels become exactly
-# stride · n.
+# For any stride: the smallest kernel *larger than the stride* whose stamps overlap evenly **and** for which a whole number as padding turns n
+# pixels into exactly stride · n. Give back both. (Without that number a kernel does not count; try the next one.)
 
 # %% tags=["exercise"]
 def even_kernel(stride: int) -> tuple[int, int]:
@@ -551,14 +617,14 @@ check.even_kernel(even_kernel)
 # - The rules keep two signals alive: the picture on its way through G, and the gradient on its way back through D. Batch norm and the range of the
 #   output decide at once; pooling costs; which kind of ReLU hardly shows in a short game.
 # - out = (in − 1) · stride − 2 · padding + kernel. Kernel 4, stride 2, padding 1 doubles.
-# - Checkerboards come from stamps that overlap unevenly, and from stamps that overlap evenly with unequal weights. A fixed blur, a smooth start and
-#   copying each help in their own way.
+# - Checkerboards come from stamps that overlap unevenly, and from stamps that overlap evenly with unequal weights. A smooth start helps at the
+#   start; enlarging with fixed weights (`smooth_from`, copying) helps for good and costs more work.
 # - Parameters lie where maps are many, work and memory where pixels are many.
 #
 # **Can you answer these?**
 #
 # 1. Which three numbers make a transposed convolution double the resolution, and how many such layers lead from 4 x 4 to 2048 x 2048?
-# 2. Which two sentences of section 3.1 contradict the paper's own list, and how?
+# 2. SmoothUp has no transposed convolution in it. Why does it keep rule 1, and why can it never make a grid of 2 pixels?
 # 3. Why does max pooling in D hurt G?
 # 4. Why is there no batch norm at G's output and at D's input?
 # 5. A kernel of 4 with stride 2 overlaps evenly. Why is there a checkerboard all the same?
@@ -567,10 +633,11 @@ check.even_kernel(even_kernel)
 # <details><summary>Answers</summary>
 #
 # 1. Kernel 4, stride 2, padding 1. Nine, for 2048 / 4 = 512 = 2⁹.
-# 2. DCGAN is called "completely connected", and rule 2 takes fully connected layers out; transposed convolution is named for going down and
-#    strided convolution for going up, the wrong way round.
+# 2. It equals a transposed convolution with a stamp of 6 x 6 that is partly learned. A flat field comes out of it flat, whatever the 3 x 3 weights
+#    are.
 # 3. G learns from the gradient that comes back through D, and pooling passes it to one place in four, at every layer.
-# 4. It takes the mean of the batch out, and there the mean says how bright the films are: G could not choose it and D could not see it.
+# 4. It takes the mean of the batch out, and there the mean says how bright the films are. G could learn only one mean
+#    for all batches; D could hardly see it.
 # 5. Neighbouring pixels are made by different weights of the kernel, and these need not be equal.
 # 6. Parameters hardly grow; multiplications and memory come to about four times as much.
 #
