@@ -16,8 +16,8 @@ from idcgan.sampling import latent, load_generator, picture
 
 OUT = Path(__file__).parent
 COLUMNS, ROWS = 6, 2  # films of each class
-STOPS, BETWEEN, SHOWN = 5, 8, 4  # latents of a walk, pictures from one to the next, walks beside each other
-SIDE = 192
+STOPS, BETWEEN, SHOWN = 5, 7, 4  # latents of a walk, pictures from one to the next, walks beside each other
+SIDE = 160
 
 
 def films() -> None:
@@ -44,7 +44,7 @@ def walk() -> None:
         ends = [[latent(0, 100 * walk + (stop + k) % STOPS, source.generator.latent_dim) for k in (0, 1)] for walk in range(SHOWN)]
         z = torch.stack([between(*pair, share) for pair in ends])
         strip = np.concatenate([film[0] for film in to_bytes(source.generator(z))], 1)
-        frames.append(Image.fromarray(strip).resize((SHOWN * SIDE, SIDE), Image.Resampling.LANCZOS))
+        frames.append(Image.fromarray(strip).resize((SHOWN * SIDE, SIDE), Image.Resampling.LANCZOS).quantize(48))
     save = dict(format="GIF", save_all=True, append_images=frames[1:], duration=90, loop=0, optimize=True)
     atomically(OUT / "walk.gif", lambda path: frames[0].save(path, **save))
 
