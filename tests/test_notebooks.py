@@ -180,7 +180,9 @@ def test_a_notebook_of_the_course_has_its_parts(name):
     assert any(called == "opening" for cell in code for called, _ in calls(ast.parse(cell["source"]))), "no opening: diagram, versions, device"
     assert any(called == "source" for cell in code for called, _ in calls(ast.parse(cell["source"]))), "the real source is not shown"
     assert sum(called == "show" for cell in code for called, _ in calls(ast.parse(cell["source"]))) >= 4, "a figure every few cells"
-    assert 4 <= len(re.findall(r"^\d+\. ", text.split("<details")[0].rsplit("\n#", 1)[-1], re.MULTILINE)) <= 6, "4 to 6 questions before the answers"
+    recap = text[text.index("## Recap") :]
+    assert 4 <= len(re.findall(r"^\d+\. ", recap.split("<details")[0], re.MULTILINE)) <= 6, "4 to 6 questions before the answers"
+    assert "<details" in recap, "no answers"
     assert re.search(r"\bseeds?\b", text), "nothing about where seeds or machines make numbers differ"
     assert "not for diagnosis" in text
     for word in ("Exercise 1", "Exercise 2", "<details", "References"):

@@ -191,7 +191,8 @@ def test_the_page_is_part_of_the_package():
         import tomli as tomllib
     root = Path(__file__).resolve().parents[1]
     listed = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]["idcgan"]
-    assert sorted(listed) == sorted(p.name for p in (root / "idcgan").iterdir() if p.is_file() and p.suffix not in (".py", ".pyc"))
+    packed = {path for pattern in listed for path in (root / "idcgan").glob(pattern)}
+    assert packed == {path for path in (root / "idcgan").rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")}
     text = resources.files("idcgan").joinpath("reader.html").read_text(encoding="utf-8")
     assert text.count("{{STUDY}}") == 1
     assert not re.search(r"https?://|src=\"(?!data:)|@import", text), "the page asks the network for something"

@@ -43,9 +43,12 @@ class Player(nn.Module):
         self.name, self.log, self.skip = name, log, False
         self.weight = nn.Parameter(torch.tensor([value]))
 
-    def forward(self, x):
+    def forward(self, x, verdicts=False):
         self.log.append((self.name, round(self.weight.item(), 6), self.weight.requires_grad))
-        return x[:, :1, None, None] * self.weight if self.name == "G" else (x * self.weight).mean((1, 2, 3))
+        if self.name == "G":
+            return x[:, :1, None, None] * self.weight
+        logits = (x * self.weight).mean((1, 2, 3))
+        return (logits,) if verdicts else logits
 
 
 class Optimizer:
