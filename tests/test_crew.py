@@ -20,7 +20,7 @@ STEP = """
     from idcgan.moves import step
     from idcgan.state import start
 
-    config = preset("tiny", batch_size=8, micro_batch=int(sys.argv[2]), sync_batch_norm=sys.argv[3] == "yes",
+    config = preset("tiny", batch_size=8, precision="fp32", micro_batch=int(sys.argv[2]), sync_batch_norm=sys.argv[3] == "yes",
                     augment=() if sys.argv[2] != "0" or sys.argv[3] == "no" else ("brightness", "contrast", "translation"))
     crew = Crew.join()
     state = start(config, torch.device("cpu"), 1)
