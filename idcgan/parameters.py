@@ -73,7 +73,10 @@ def config_of(notebook: Path, parameters: dict[str, Any]) -> tuple[str, RunConfi
     if not {"films", "preset"} <= values.keys() or values["films"] is None:
         return None
     options = {name: values[name] for name in OPTIONS if values.get(name) is not None}
-    return values["films"], configure(values["preset"], values["films"], **options, **parse_changes((values.get("changes") or "").split()))
+    changes = parse_changes((values.get("changes") or "").split())
+    if twice := sorted(options.keys() & changes.keys()):
+        raise InputError(f"{twice[0]} is a parameter of {notebook.name}; give it as one, not in changes.")
+    return values["films"], configure(values["preset"], values["films"], **options, **changes)
 
 
 def _fits(value: Any, kind: type) -> bool:

@@ -193,7 +193,12 @@ def test_a_folder_of_films_is_seen_from_where_the_command_is_run(tmp_path, monke
     assert read_grid(path, films="phantom:abnormal").runs["seed0"]["films"] == "phantom:abnormal"
 
 
-@pytest.mark.parametrize(("name", "count"), [("paper", 4), ("ablation", 75), ("tiny", 12)])
+def test_a_parameter_of_the_notebook_is_refused_among_changes(tmp_path):
+    path = write_04(tmp_path, product={"seed": [0]}, parameters={"preset": "tiny", "changes": "resolutions=16,32"})
+    assert "resolutions is a parameter of 04_incremental_training.ipynb; give it as one, not in changes" in refusal(path)
+
+
+@pytest.mark.parametrize(("name", "count"), [("paper", 4), ("ablation", 81), ("tiny", 12)])
 def test_the_ready_grids_are_sound(tmp_path, name, count):
     for label_class in ("normal", "abnormal"):
         write_films(tmp_path / "films" / label_class, 9)
