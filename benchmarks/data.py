@@ -60,7 +60,7 @@ def waiting(levels: tuple[int, ...], seconds: float) -> dict:
     from idcgan.state import start
 
     device = choose_device("cpu")
-    config, result = preset("recommended", resolutions=levels), {}
+    config, result = preset("recommended", resolutions=levels, feature_maps_g=4, feature_maps_d=4), {}
     plan = plan_memory(config, 1e15)
     plan[0].take_memory()
     with tempfile.TemporaryDirectory() as folder:

@@ -28,23 +28,33 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
     "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
     "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
-    # What we find best for fifteen minutes on two cores, from single runs (docs/runs.md), not yet from a study over seeds (docs/recipe.md).
+    # The best found for fifteen minutes on two cores (docs/recipe.md): chests at 256. For more, `--resolutions 128,256,512 --minutes 60`.
     "recommended": dict(
-        resolutions=(64, 128, 256, 512, 1024),
-        # low levels decide the anatomy and are cheap: thousands of steps there, hundreds above
+        # below 128 growing has not paid
+        resolutions=(128, 256),
         minutes=15.0,
-        level_shares=(0.25, 0.3, 0.25, 0.1, 0.1),
+        level_shares=(0.5, 0.5),
         epochs=0,
-        # narrow networks make more steps in the same minutes; on a few hundred films that counts for more than width
-        feature_maps_g=4,
-        feature_maps_d=4,
-        max_feature_maps=64,
-        learning_rate=0.0003,
-        # without augmentation D learns the films by heart and wins (D(x) 0.9, D(G(z)) 0.05); no flips: the heart has a side
-        augment=("brightness", "contrast", "translation"),
-        ema=0.995,
+        # wide where the fine structure is made, not where the outline is: 32 maps at 64 x 64 teach as much in 3,000 steps as 8 in 9,000
+        feature_maps_g=16,
+        feature_maps_d=16,
+        max_feature_maps=128,
+        # no frame around the films, no grid at the start, none of two pixels ever
+        edges="replicate",
+        kernels="bilinear",
+        smooth_from=64,
+        # D has more to look at than a few hundred films, and G need not make texture from z
+        patches=True,
+        grain=True,
+        # exposure augmented comes back in the films; the border augmented in black comes back as bars; the heart has a side, so no flips
+        augment=("shift",),
+        learning_rate=0.0012,
+        learning_rate_d=0.0005,
+        # most of what a run gains it gains while the rates fall
+        cool_down=0.4,
         # preserved growth does not jump, so the films of the level below are needed for a short while only
         transition_share=0.25,
+        ema=0.995,
     ),
     # seconds: for tests and continuous integration, far too short to learn anything
     "tiny": dict(
@@ -65,29 +75,14 @@ PRESETS: dict[str, dict[str, Any]] = {
         checkpoint_seconds=0.0,
     ),
 }
-# What the generators in the package were trained with (docs/recipe.md): 9,000 steps on 138 films, an hour or so. It starts at 128, where growing
-# has not paid yet, and spends more than half of its steps there.
+# What the generators in the package were trained with (docs/recipe.md): 9,000 steps on 138 films; narrower than recommended, whose findings came later
 PRESETS["pretrained"] = dict(
-    resolutions=(128, 256),
-    level_shares=(0.55, 0.45),
+    PRESETS["recommended"],
+    minutes=0.0,
     epochs=529,
+    level_shares=(0.55, 0.45),
     feature_maps_g=8,
     feature_maps_d=8,
-    max_feature_maps=128,
-    # no frame around the films, no grid at the start, none of two pixels ever
-    edges="replicate",
-    kernels="bilinear",
-    smooth_from=64,
-    # D has more to look at than 138 films, and G need not make texture from z
-    patches=True,
-    grain=True,
-    # exposure augmented comes back in the films; the border augmented in black comes back as bars
-    augment=("shift",),
-    learning_rate=0.0012,
-    learning_rate_d=0.0005,
-    cool_down=0.4,
-    transition_share=0.25,
-    ema=0.995,
 )
 # ten seconds: the outline of a chest, where a test or a first look wants a picture
 PRESETS["sketch"] = dict(
@@ -110,12 +105,18 @@ PRESETS["sketch"] = dict(
     samples=8,
     moments=6,
 )
-# as recommended, up to 256 and in under four minutes: a first look on any machine; the same feature maps at each resolution
+# up to 256 and in under four minutes, a first look on any machine: the recipe of the first single runs, not yet measured with the fields of recommended
 PRESETS["laptop"] = dict(
-    PRESETS["recommended"],
     resolutions=(64, 128, 256),
     minutes=3.5,
     level_shares=(0.35, 0.4, 0.25),
+    epochs=0,
     feature_maps_g=16,
     feature_maps_d=16,
+    max_feature_maps=64,
+    learning_rate=0.0003,
+    # without augmentation D learns the films by heart and wins (D(x) 0.9, D(G(z)) 0.05); no flips: the heart has a side
+    augment=("brightness", "contrast", "translation"),
+    ema=0.995,
+    transition_share=0.25,
 )

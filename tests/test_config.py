@@ -132,10 +132,10 @@ def test_epochs_and_minutes_exclude_each_other():
 
 
 def test_a_presets_shares_follow_the_resolutions():
-    shares = dict(zip(PRESETS["recommended"]["resolutions"], PRESETS["recommended"]["level_shares"], strict=True))
+    shares = dict(zip(PRESETS["laptop"]["resolutions"], PRESETS["laptop"]["level_shares"], strict=True))
     for resolutions in ((64, 128), "64,128"):
-        assert preset("recommended", resolutions=resolutions).level_shares == (shares[64], shares[128])
-    assert preset("recommended", resolutions=(32, 64)).level_shares == ()  # 32 has no share to carry over: equal
+        assert preset("laptop", resolutions=resolutions).level_shares == (shares[64], shares[128])
+    assert preset("laptop", resolutions=(32, 64)).level_shares == ()  # 32 has no share to carry over: equal
 
 
 def test_options_left_empty_are_the_presets():

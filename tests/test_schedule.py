@@ -49,7 +49,7 @@ def test_the_first_level_has_nothing_to_replace():
 
 
 def test_by_the_clock_levels_end_at_their_shares_of_the_minutes():
-    config = preset("recommended", minutes=10, level_shares=(0.12, 0.28, 0.3, 0.15, 0.15))
+    config = preset("recommended", resolutions=(64, 128, 256, 512, 1024), minutes=10, level_shares=(0.12, 0.28, 0.3, 0.15, 0.15))
     schedule = Schedule.plan(config, 138)
     assert schedule.steps == ()
     assert schedule.until == pytest.approx([600 * share for share in (0.12, 0.40, 0.70, 0.85, 1.0)])
