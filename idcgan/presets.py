@@ -75,7 +75,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         checkpoint_seconds=0.0,
     ),
 }
-# What the generators in the package were trained with (docs/recipe.md): 9,000 steps on 138 films; narrower than recommended, whose findings came later
+# What the generators in the package were trained with (docs/recipe.md): 9,000 steps on 138 films; narrower than recommended, which came later
 PRESETS["pretrained"] = dict(
     PRESETS["recommended"],
     minutes=0.0,
@@ -105,7 +105,7 @@ PRESETS["sketch"] = dict(
     samples=8,
     moments=6,
 )
-# up to 256 and in under four minutes, a first look on any machine: the recipe of the first single runs, not yet measured with the fields of recommended
+# up to 256 and in under four minutes, a first look on any machine: as the first single runs, not yet measured with the fields of recommended
 PRESETS["laptop"] = dict(
     resolutions=(64, 128, 256),
     minutes=3.5,

@@ -30,6 +30,7 @@ from idcgan.small_dcgan import (
     strided_up,
     thin_up,
 )
+from idcgan.tuning import enlarge
 
 SHAPES = [(size, kernel, stride, padding) for size in (1, 2, 5) for kernel in (1, 3, 4, 6) for stride in (1, 2, 3) for padding in (0, 1, 2)]
 
@@ -213,8 +214,16 @@ def test_smooth_up_is_a_stamp_of_six_and_makes_no_grid():
         as_stamps = F.conv_transpose2d(x, stamp, stride=2, padding=2)
         torch.testing.assert_close(up(x)[..., 2:-2, 2:-2], as_stamps[..., 2:-2, 2:-2])
         assert up(torch.ones(1, 1, 8, 8))[..., 1:-1, 1:-1].std() < 1e-6
-    generator = Generator((64,), feature_maps(64, 4, 0), 8, skip=False, smooth_from=4)
-    assert all(claim.passed for claim in check_dcgan_rules(generator))
+    generator = Generator((64,), feature_maps(64, 4, 0), 8, skip=False, edges="replicate", smooth_from=8, grain=True)
+    claims = check_dcgan_rules(generator)
+    assert all(claim.passed for claim in claims)
+    assert [claim.layer for claim in claims if claim.rule == 1] == ["blocks.4.0", *(f"blocks.{r}.0.conv" for r in (8, 16, 32)), "heads.64.conv"]
+
+
+def test_smooth_up_is_enlargement_and_then_a_convolution():
+    torch.manual_seed(0)
+    up, x = SmoothUp(3, 2, "replicate"), torch.randn(2, 3, 6, 6)
+    torch.testing.assert_close(up(x), F.conv2d(F.pad(enlarge(x), (1, 1, 1, 1), mode="replicate"), up.conv.weight))
 
 
 def test_the_board_is_found_where_it_is():
