@@ -57,7 +57,7 @@ def config_of(way: str, resolution: int):
     from idcgan.config import preset
 
     levels = (resolution,) if way == "tuned" else tuple(64 * 2**i for i in range((resolution // 64).bit_length()))
-    return preset("paper-normal-15", resolutions=levels, feature_maps_g=MAPS, feature_maps_d=MAPS, batch_size=BATCH,
+    return preset("paper-normal-15", resolutions=levels, feature_maps_g=MAPS, feature_maps_d=MAPS, batch_size=BATCH, precision="fp32",
                   max_feature_maps=0 if way == "tuned" else CAP, growth="reset" if way == "tuned" else "preserve")  # fmt: skip
 
 

@@ -116,7 +116,7 @@ class ConvOfEnlarged2d(nn.Conv2d):
     """nn.Conv2d(maps, more, 3, bias=False) of features enlarged bilinearly, the same function of the same weights.
 
     Both are one 3 x 3 convolution of the features as they are, to the 2 x 2 blocks of what comes out: nothing four times as large is made, padded
-    and read again (64 -> 32 maps to 128 x 128, forward and backward: 40 ms, now 15 in bfloat16, 70 and 57 in 32 bits, on two cores of an Intel Xeon with AMX).
+    and read again (64 -> 32 maps to 128 x 128, forward and backward: 40 -> 15 ms in bfloat16, 70 -> 57 in 32 bits; an Intel Xeon with AMX).
     """
 
     def forward(self, features: Tensor) -> Tensor:

@@ -1,0 +1,28 @@
+"""figures/against_paper.png: the paper's setting and ours at equal minutes, first latents, none picked.
+
+    idcgan train FILMS/train --preset paper-normal-15 --resolutions 64,128 --minutes 4 --out runs/paper
+    idcgan train FILMS/train --class normal --resolutions 128 --minutes 4 --set feature_maps_g=32 --set feature_maps_d=32 --out runs/ours
+    .venv/bin/python figures/against_paper.py runs/paper runs/ours
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from idcgan.checkpoint import atomically
+from idcgan.plots import plot_rows, to_png
+from idcgan.sampling import load_generator, picture
+
+COLUMNS, ROWS = 8, 2
+
+rows = {}
+for name, run in zip(("the paper's setting", "recommended"), sys.argv[1:], strict=True):
+    source = load_generator(run)
+    films = np.stack([picture(source, seed=0, index=i) for i in range(COLUMNS * ROWS)])
+    for row in range(ROWS):
+        rows[name if row == 0 else " " * len(rows)] = films[row * COLUMNS : (row + 1) * COLUMNS]
+out = Path(__file__).with_suffix(".png")
+png = to_png(plot_rows(rows, side=1.4), dpi=120)
+atomically(out, lambda path: path.write_bytes(png))
+print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
