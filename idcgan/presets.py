@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
     "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
     "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
-    # The best found for fifteen minutes on two cores (docs/recipe.md): chests at 256. For more, `--resolutions 128,256,512 --minutes 60`.
+    # The best found for fifteen minutes on two cores (docs/recipe.md): chests at 256. The generators in the package were trained with it.
     "recommended": dict(
         # below 128 growing has not paid
         resolutions=(128, 256),
@@ -75,15 +75,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         checkpoint_seconds=0.0,
     ),
 }
-# What the generators in the package were trained with (docs/recipe.md): 9,000 steps on 138 films; narrower than recommended, which came later
-PRESETS["pretrained"] = dict(
-    PRESETS["recommended"],
-    minutes=0.0,
-    epochs=529,
-    level_shares=(0.55, 0.45),
-    feature_maps_g=8,
-    feature_maps_d=8,
-)
 # ten seconds: the outline of a chest, where a test or a first look wants a picture
 PRESETS["sketch"] = dict(
     PRESETS["tiny"],
