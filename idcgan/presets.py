@@ -35,7 +35,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         minutes=15.0,
         level_shares=(0.5, 0.5),
         epochs=0,
-        # wide where the fine structure is made, not where the outline is: 32 maps at 64 x 64 teach as much in 3,000 steps as 8 in 9,000
+        # wide where the fine structure is made (32 maps at 64 x 64), not where the outline is
         feature_maps_g=16,
         feature_maps_d=16,
         max_feature_maps=128,
@@ -50,7 +50,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         augment=("shift",),
         learning_rate=0.0012,
         learning_rate_d=0.0005,
-        # most of what a run gains it gains while the rates fall
+        # much of what a run gains it gains while the rates fall
         cool_down=0.4,
         # preserved growth does not jump, so the films of the level below are needed for a short while only
         transition_share=0.25,
