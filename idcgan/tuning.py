@@ -83,7 +83,8 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether bfloat16 convolutions are in hardware there, and not only emulated."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and bool(torch.cpu.get_capabilities().get("amx_bf16"))
+    capabilities = getattr(torch.cpu, "get_capabilities", dict)()  # an older PyTorch does not say
+    return device.type == "cpu" and bool(capabilities.get("amx_bf16"))
 
 
 class ConvFromPicture2d(nn.Conv2d):
