@@ -240,13 +240,13 @@ for resolution in run.run["levels"]:
     display(show(grid, alt=f"A grid of generated chest films at {resolution} x {resolution}."))
 
 # %% [markdown]
-# A minute is short. What the same loop reaches in an hour, on real films, comes with the package; its card (`idcgan/weights/normal.md`) says which
+# A minute is short. What the same loop reaches in fifteen, on real films, comes with the package; its card (`idcgan/weights/normal.md`) says which
 # films these were, how good the result is and what is wrong with it. First latents, none picked:
 
 # %%
 shipped = load_generator("pretrained:normal")
-hour = np.stack([picture(shipped, seed=0, index=i) for i in range(5)])
-show(plot_rows({f"{shipped.resolution} x {shipped.resolution}": hour}, side=1.7), alt="Five films of the shipped generator: lungs, ribs, heart.")
+longer = np.stack([picture(shipped, seed=0, index=i) for i in range(5)])
+show(plot_rows({f"{shipped.resolution} x {shipped.resolution}": longer}, side=1.7), alt="Five films of the shipped generator: lungs, ribs, heart.")
 
 # %% [markdown]
 # What growth does to a picture: the generator that finished the first level, and the same latents right after it has grown, before a single step.
