@@ -8,21 +8,13 @@
 import sys
 from pathlib import Path
 
-import numpy as np
+from pretrained import rows_of
 
 from idcgan.checkpoint import atomically
 from idcgan.plots import plot_rows, to_png
-from idcgan.sampling import load_generator, picture
 
-COLUMNS, ROWS = 8, 2
-
-rows = {}
-for name, run in zip(("the paper's setting", "recommended"), sys.argv[1:], strict=True):
-    source = load_generator(run)
-    films = np.stack([picture(source, seed=0, index=i) for i in range(COLUMNS * ROWS)])
-    for row in range(ROWS):
-        rows[name if row == 0 else " " * len(rows)] = films[row * COLUMNS : (row + 1) * COLUMNS]
 out = Path(__file__).with_suffix(".png")
+rows = rows_of(dict(zip(("the paper's setting", "recommended"), sys.argv[1:], strict=True)), columns=8, rows=2)
 png = to_png(plot_rows(rows, side=1.4), dpi=120)
 atomically(out, lambda path: path.write_bytes(png))
 print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

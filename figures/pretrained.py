@@ -20,14 +20,20 @@ STOPS, BETWEEN, SHOWN = 5, 7, 4  # latents of a walk, pictures from one to the n
 SIDE = 160
 
 
+def rows_of(sources: dict[str, str], columns: int, rows: int) -> dict[str, np.ndarray]:
+    """{words: films (columns, r, r)}: the first latents of each source in `rows` rows, the first of them with the source's name beside it."""
+    out = {}
+    for name, path in sources.items():
+        source = load_generator(path)
+        made = np.stack([picture(source, seed=0, index=i) for i in range(columns * rows)])
+        for row in range(rows):
+            out[name if row == 0 else " " * len(out)] = made[row * columns : (row + 1) * columns]
+    return out
+
+
 def films() -> None:
     """Two rows of each class."""
-    rows = {}
-    for name in ("normal", "abnormal"):
-        source = load_generator(f"pretrained:{name}")
-        made = np.stack([picture(source, seed=0, index=i) for i in range(COLUMNS * ROWS)])
-        for row in range(ROWS):
-            rows[name if row == 0 else " " * len(rows)] = made[row * COLUMNS : (row + 1) * COLUMNS]
+    rows = rows_of({name: f"pretrained:{name}" for name in ("normal", "abnormal")}, COLUMNS, ROWS)
     png = to_png(plot_rows(rows, side=1.6), dpi=120)
     atomically(OUT / "pretrained.png", lambda path: path.write_bytes(png))
 
