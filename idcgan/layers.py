@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from .tuning import ConvOfEnlarged2d, ConvTransposeToPicture2d, enlarge
+from .fast_layers import ConvOfEnlarged2d, ConvTransposeToFeatures2d, ConvTransposeToPicture2d, enlarge, framed
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
+fx.wrap("framed")
 fx.wrap("in_maps")  # an outer product of noise and a weight per map, no fully connected layer
 
 
@@ -29,7 +30,7 @@ class Up(nn.Module):
         if picture:
             self.conv = ConvTransposeToPicture2d(maps_in, maps_out, 4, 2, 1, bias=False)
         else:
-            self.conv = nn.ConvTranspose2d(maps_in, maps_out, 4, 2, 3 if edges == "replicate" else 1, bias=False)  # 3 takes off what _on adds
+            self.conv = ConvTransposeToFeatures2d(maps_in, maps_out, 4, 2, 3 if edges == "replicate" else 1, bias=False)  # 3 takes off what _on adds
         self.picture = picture
 
     def forward(self, x: Tensor) -> Tensor:
@@ -45,7 +46,7 @@ class Up(nn.Module):
         return F.conv2d(x, kernel, padding=1, groups=self.conv.out_channels)
 
     def _on(self, x: Tensor) -> Tensor:
-        return F.pad(x, (1, 1, 1, 1), mode="replicate") if self.edges == "replicate" else x
+        return framed(x) if self.edges == "replicate" else x
 
 
 class SmoothUp(nn.Module):
@@ -64,7 +65,7 @@ class SmoothUp(nn.Module):
             self.conv = nn.Conv2d(maps_in, maps_out, 3, 1, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.conv(F.pad(x, (1, 1, 1, 1), mode="replicate") if self.edges == "replicate" else enlarge(x))
+        return self.conv(framed(x) if self.edges == "replicate" else enlarge(x))
 
 
 class Grain(nn.Module):
@@ -80,7 +81,7 @@ class Grain(nn.Module):
 
 def in_maps(noise: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:
     """Noise (b, 1, r, r) times what each map wants of it, (b, maps, r, r), in the precision of the features: else they all go on in 32 bits."""
-    return (noise.permute(0, 2, 3, 1).to(dtype) @ weight.view(1, -1).to(dtype)).permute(0, 3, 1, 2)
+    return (noise.permute(0, 2, 3, 1).to(dtype) * weight.flatten().to(dtype)).permute(0, 3, 1, 2)
 
 
 def grain_of(z: Tensor, side: int) -> Tensor:

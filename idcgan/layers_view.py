@@ -15,8 +15,6 @@ from .config import RunConfig
 from .memory import multiplies, plan_memory
 from .networks import Generator, feature_maps
 
-KINDS = {"ConvTransposeToPicture2d": "ConvTranspose2d", "ConvFromPicture2d": "Conv2d", "BatchNormNarrow2d": "BatchNorm2d"}  # see tuning.py
-
 
 @dataclass(frozen=True)
 class Layer:
@@ -87,7 +85,13 @@ def _layer(name: str, layer: nn.Module, given: tuple[int, ...], out: tuple[int, 
     if isinstance(layer, nn.Linear):
         work = layer.weight.numel()
     kept = 0 if getattr(layer, "inplace", False) or isinstance(layer, nn.Flatten | nn.Unflatten) else torch.Size(out).numel()
-    return Layer(name, KINDS.get(type(layer).__name__, type(layer).__name__), given, out, held, work, kept)
+    return Layer(name, _kind(layer), given, out, held, work, kept)
+
+
+def _kind(layer: nn.Module) -> str:
+    """The class as PyTorch has it, also where the layer is computed in another way (`fast_layers.py`)."""
+    theirs = next(c for c in type(layer).__mro__ if c.__module__.startswith("torch.nn"))
+    return type(layer).__name__ if theirs is nn.Module else theirs.__name__
 
 
 def stages(found: list[Layer]) -> list[Stage]:

@@ -1,4 +1,4 @@
-"""The machine under the run: its device, its memory. What makes PyTorch fast on it is in `tuning.py`."""
+"""The machine under the run: its device, its memory. What makes PyTorch fast on it is in `tuning.py` and `fast_layers.py`."""
 
 from __future__ import annotations
 

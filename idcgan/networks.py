@@ -16,8 +16,8 @@ from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
+from .fast_layers import ConvFromPicture2d, batch_norm, enlarge, halve
 from .layers import Grain, SmoothUp, Up, grain_of
-from .tuning import ConvFromPicture2d, batch_norm, enlarge, halve
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
@@ -108,6 +108,7 @@ class Discriminator(nn.Module):
         self.films = nn.ModuleDict(
             {str(r): ConvFromPicture2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])}
         )
+        self.lowest = levels[0] if skip else levels[-1]  # the film is halved down to here
         self.blocks = nn.ModuleDict()
         resolution = levels[-1] // 2
         while resolution >= 8:
@@ -138,7 +139,7 @@ class Discriminator(nn.Module):
         below = self.levels[-2] if len(self.levels) > 1 else 0
         for name in names:
             h, resolution = self.blocks[name](h), int(name)
-            x = halve(x)
+            x = halve(x) if resolution >= self.lowest else x
             if str(resolution) in self.films:  # x is now at this level's resolution
                 if resolution == below and self.alpha != 1.0:
                     h = h.mul_(self.alpha)

@@ -112,7 +112,7 @@ def _activated(flow: _Flow, node: fx.Node, wanted: str, rule: int) -> Check:
 
 
 class _Layers(fx.Tracer):
-    """Takes layers of torch.nn whole, also where they are computed in another way (`tuning.py`); looks into everything else."""
+    """Takes layers of torch.nn whole, also where they are computed in another way (`fast_layers.py`); looks into everything else."""
 
     def is_leaf_module(self, module: nn.Module, name: str) -> bool:
         if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.BatchNorm2d):

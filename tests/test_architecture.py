@@ -11,6 +11,7 @@ from idcgan.checkerboards import board, board_by_period, is_even, made_by, mean_
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.exercises import dcgan_rules as check
+from idcgan.fast_layers import enlarge
 from idcgan.layers import SmoothUp
 from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overlaps, plot_widths
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size
@@ -30,7 +31,6 @@ from idcgan.small_dcgan import (
     strided_up,
     thin_up,
 )
-from idcgan.tuning import enlarge
 
 SHAPES = [(size, kernel, stride, padding) for size in (1, 2, 5) for kernel in (1, 3, 4, 6) for stride in (1, 2, 3) for padding in (0, 1, 2)]
 

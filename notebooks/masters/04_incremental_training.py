@@ -23,6 +23,7 @@ from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_gener
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
+from idcgan.fast_layers import halve
 from idcgan.intake import cores
 from idcgan.levels import run_levels
 from idcgan.live import steer
@@ -37,7 +38,6 @@ from idcgan.sampling import picture
 from idcgan.schedule import Schedule
 from idcgan.training_plots import CANNOT_TELL, plot_moves, plot_plan
 from idcgan.training_widget import Dashboard, TimeMachine, practice
-from idcgan.tuning import halve
 
 # %%
 opening("batches", "step", "grow", "run")

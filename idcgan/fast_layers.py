@@ -1,0 +1,312 @@
+"""Layers and maps that are computed in a faster way than PyTorch's own, and are the same functions of the same weights.
+
+Figures: milliseconds, batch 8, measured side by side as in `tuning.py`, on two cores of an AMD EPYC (AVX2) where nothing else is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from .tuning import memory_format
+
+
+class ConvFromPicture2d(nn.Conv2d):
+    """nn.Conv2d(few, maps, 4, 2, 1, bias=False) for a picture of one to three channels, the same function of the same weights.
+
+    With one channel PyTorch cannot tell channels_last from the plain order, gives plain features, and every layer and
+    activation that mixes the two orders takes several times as long. The picture's 2 x 2 blocks become its channels
+    instead and the kernel a 3 x 3 one of stride 1 (1 -> 8 maps, 1024 x 1024: forward 38 -> 30 ms, gradient of the weights
+    172 -> 20, of the picture 153 -> 53; leaky ReLU behind it, backward, 76 -> 10).
+    """
+
+    def forward(self, picture: Tensor) -> Tensor:
+        """(b, few, 2n, 2n) -> (b, maps, n, n)"""
+        return F.conv2d(to_blocks(picture), _kernel_of_blocks(self.weight), padding=1)
+
+
+class ConvTransposeToPicture2d(nn.ConvTranspose2d):
+    """nn.ConvTranspose2d(maps, few, 4, 2, 1, bias=False) to a picture of one to three channels, the same function of the same weights.
+
+    Forward as a 3 x 3 convolution to the picture's 2 x 2 blocks (8 maps -> 1, to 1024 x 1024: 144 -> 54 ms); backward as it is,
+    for that is fast (24 ms, and 70 by way of the blocks).
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(b, maps, n, n) -> (b, few, 2n, 2n), float32 also under autocast: Tanh's ends need the bits."""
+        return _ToPicture.apply(features, self.weight)
+
+
+class ConvTransposeToFeatures2d(nn.ConvTranspose2d):
+    """nn.ConvTranspose2d(maps, more, 4, 2, padding, bias=False), the same function of the same weights.
+
+    The gradient of the weights as that of the convolution which this is the transpose of: the same numbers, for which PyTorch has a faster way
+    (128 -> 64 maps to 32 x 32, one thread, bfloat16: 4.0 -> 0.9 ms; an Intel Xeon with AMX).
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(b, maps, n, n) -> (b, more, 2n + 2 - 2 padding, the same)"""
+        return _Transposed.apply(features, self.weight, self.padding[0])
+
+
+class ConvOfEnlarged2d(nn.Conv2d):
+    """nn.Conv2d(maps, more, 3, bias=False) of features enlarged bilinearly, the same function of the same weights.
+
+    Both are one 3 x 3 convolution of the features as they are, to the 2 x 2 blocks of what comes out: nothing four times as large is made, padded
+    and read again (64 -> 32 maps to 128 x 128, forward and backward: 40 -> 15 ms in bfloat16, 70 -> 57 in 32 bits; an Intel Xeon with AMX).
+    """
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(b, maps, n + 2, n + 2), padded -> (b, more, 2n, 2n)"""
+        phases = _PHASES.to(self.weight)
+        kernel = torch.einsum("yik,xjl,mnkl->yxmnij", phases, phases, self.weight).flatten(0, 2)
+        blocks = F.conv2d(features, kernel).permute(0, 2, 3, 1)  # (b, n, n, 4 more), the maps of each pixel of a block behind one another
+        b, h, w, _ = blocks.shape
+        blocks = blocks.reshape(b, h, w, 2, 2, self.out_channels).transpose(2, 3)
+        return blocks.reshape(b, 2 * h, 2 * w, self.out_channels).permute(0, 3, 1, 2)
+
+
+# [phase, neighbour, tap]: how much each of three taps at twice the resolution takes of each of three neighbours
+_PHASES = torch.tensor([[[0.75, 0.25, 0.0], [0.25, 0.75, 0.75], [0.0, 0.0, 0.25]], [[0.25, 0.0, 0.0], [0.75, 0.75, 0.25], [0.0, 0.25, 0.75]]])
+
+
+class _Transposed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor, padding: int) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        ctx.padding = padding
+        return F.conv_transpose2d(features, weight.to(features.dtype), None, 2, padding)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        features, weight = ctx.saved_tensors
+        narrow, of_features, of_weight = weight.to(features.dtype), None, None
+        gradient = F.pad(gradient, (ctx.padding,) * 4)  # by hand: convolutions that pad by more than half their kernel take twice as long
+        if ctx.needs_input_grad[0]:
+            of_features = F.conv2d(gradient, narrow, None, 2)
+        if ctx.needs_input_grad[1]:  # what is put in and what comes out change places
+            options = [2, 2], [0, 0], [1, 1], False, [0, 0], 1, [False, True, False]
+            of_weight = torch.ops.aten.convolution_backward(features, gradient, narrow, None, *options)[1].to(weight.dtype)
+        return of_features, of_weight, None
+
+
+class _ToPicture(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, weight: Tensor) -> Tensor:
+        ctx.save_for_backward(features, weight)
+        return from_blocks(F.conv2d(features, _kernel_of_blocks(weight.to(features.dtype), transposed=True), padding=1).float())
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        features, weight = ctx.saved_tensors
+        gradient = gradient.to(features.dtype).contiguous(memory_format=memory_format(gradient.device))
+        wanted = [ctx.needs_input_grad[0], ctx.needs_input_grad[1], False]
+        of_features, of_weight, _ = torch.ops.aten.convolution_backward(
+            gradient, features, weight.to(features.dtype), None, [2, 2], [1, 1], [1, 1], True, [0, 0], 1, wanted
+        )
+        return of_features, of_weight if of_weight is None else of_weight.to(weight.dtype)
+
+
+class BatchNormNarrow2d(nn.BatchNorm2d):
+    """nn.BatchNorm2d for less than 16 maps, the same function of the same weights.
+
+    PyTorch goes through channels_last memory in runs of one pixel's maps; with 4 or 8 of them most of the time is spent between
+    runs. Here the memory is taken as rows of 128 numbers, a megabyte at a time, which stays in the cache from one pass to the
+    next (4 maps at 512 x 512: forward 90 -> 15 ms, backward 110 -> 18; 8 maps: 64 -> 30, 44 -> 35).
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(b, maps, h, w)"""
+        fits = x.device.type == "cpu" and x.dtype == torch.float32 and 128 % x.shape[1] == 0 and x.numel() % 128 == 0
+        if not (self.training and fits and x.numel() >= 4 * ROWS * 128 and x.is_contiguous(memory_format=torch.channels_last)):
+            return super().forward(x)
+        out, mean, variance = _Narrow.apply(x, self.weight, self.bias, self.eps)
+        count = x.numel() // x.shape[1]
+        with torch.no_grad():
+            self.num_batches_tracked.add_(1)
+            weight = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, weight)
+            self.running_var.lerp_(variance * (count / (count - 1)), weight)
+        return out
+
+
+def batch_norm(maps: int) -> nn.BatchNorm2d:
+    """Batch norm, the way that is fast for so many maps."""
+    return BatchNormNarrow2d(maps) if maps < 16 else nn.BatchNorm2d(maps)
+
+
+ROWS = 2048  # of 128 numbers: a megabyte
+
+
+class _Narrow(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        maps, count = x.shape[1], x.numel() // x.shape[1]
+        mean = _fold(_rows(x).sum(0), maps) / count
+        middle = mean.repeat(128 // maps)
+        variance = _fold(sum((part - middle).square_().sum(0) for part in _rows(x).split(ROWS)), maps) / count
+        inverse = (variance + eps).rsqrt()
+        out = torch.empty_like(x)
+        _affine(x, weight * inverse, bias - mean * weight * inverse, out)
+        ctx.save_for_backward(x, weight, bias, mean, inverse)
+        ctx.eps = eps
+        ctx.mark_non_differentiable(mean, variance)
+        return out, mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight, bias, mean, inverse = ctx.saved_tensors
+        if torch.is_grad_enabled():  # the gradient is to be differentiated again: by the plain way, which can be
+            out = F.batch_norm(x, None, None, weight, bias, training=True, eps=ctx.eps)
+            return *torch.autograd.grad(out, (x, weight, bias), gradient, create_graph=True), None
+        gradient = gradient.contiguous(memory_format=torch.channels_last)
+        maps, count = x.shape[1], x.numel() // x.shape[1]
+        middle = mean.repeat(128 // maps)
+        pairs = list(zip(_rows(x).split(ROWS), _rows(gradient).split(ROWS), strict=True))
+        of_bias = _fold(_rows(gradient).sum(0), maps)
+        of_weight = _fold(sum((part - middle).mul_(back).sum(0) for part, back in pairs), maps) * inverse
+        # weight * inverse * (gradient - its mean - normalised x * its mean product), as a * gradient + b * x + c
+        a = weight * inverse
+        b = -a * inverse * of_weight / count
+        c = -a * of_bias / count - b * mean
+        out = torch.empty_like(x)
+        _affine(x, b, c, out, gradient, a)
+        return out, of_weight, of_bias, None
+
+
+def _affine(x: Tensor, scale: Tensor, shift: Tensor, out: Tensor, other: Tensor | None = None, weight: Tensor | None = None) -> None:
+    """out = scale * x + shift, and + weight * other, map by map."""
+    times = 128 // x.shape[1]
+    scale, shift = scale.repeat(times), shift.repeat(times)
+    others = [None] * len(_rows(x)) if other is None else _rows(other).split(ROWS)
+    for part, to, more in zip(_rows(x).split(ROWS), _rows(out).split(ROWS), others, strict=False):
+        torch.addcmul(shift, part, scale, out=to)
+        if more is not None:
+            to.addcmul_(more, weight.repeat(times))
+
+
+def _rows(x: Tensor) -> Tensor:
+    """The memory of a channels_last tensor as (n, 128): in every row the maps of some pixels, one pixel after the other."""
+    return x.permute(0, 2, 3, 1).reshape(-1, 128)
+
+
+def _fold(row: Tensor, maps: int) -> Tensor:
+    """(128,) -> (maps,): the sums over a row's pixels."""
+    return row.view(-1, maps).sum(0)
+
+
+def _kernel_of_blocks(weight: Tensor, transposed: bool = False) -> Tensor:
+    """4 x 4, stride 2, padding 1 -> 3 x 3 over 2 x 2 blocks, stride 1, padding 1; 20 of 36 numbers are zeros."""
+    blocks = F.pad(weight, (1, 1, 1, 1)).unflatten(3, (3, 2)).unflatten(2, (3, 2))  # (a, b, by, dy, bx, dx)
+    if transposed:  # weight is (maps, few, 4, 4), and a transposed convolution runs over the kernel backwards
+        return blocks.flip(2, 4).permute(1, 3, 5, 0, 2, 4).flatten(0, 2)
+    return blocks.permute(0, 1, 3, 5, 2, 4).flatten(1, 3)
+
+
+class _Fixed(torch.autograd.Function):
+    """A linear map without weights, `there`, and its transpose, `back`: each is the other's gradient, to any order."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, there: Callable[[Tensor], Tensor], back: Callable[[Tensor], Tensor]) -> Tensor:
+        ctx.maps = back, there
+        return there(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        return _Fixed.apply(gradient, *ctx.maps), None, None
+
+
+def to_blocks(picture: Tensor) -> Tensor:
+    """(b, c, 2n, 2n) -> (b, 4c, n, n) in channels_last: F.pixel_unshuffle (2.7 times as fast on a processor, 19 -> 7 ms at 1024)."""
+    return _Fixed.apply(picture, _unshuffle, _shuffle)
+
+
+def from_blocks(blocks: Tensor) -> Tensor:
+    """(b, 4c, n, n) -> (b, c, 2n, 2n): F.pixel_shuffle (41 -> 8 ms to 1024)."""
+    return _Fixed.apply(blocks, _shuffle, _unshuffle)
+
+
+def halve(picture: Tensor) -> Tensor:
+    """(b, c, 2r, 2r) -> (b, c, r, r): the mean of 2 x 2 pixels, a strided convolution with a fixed kernel (36 -> 6 ms at 1024)."""
+    return _Fixed.apply(picture, _mean_of_blocks, _spread)
+
+
+def enlarge(picture: Tensor) -> Tensor:
+    """(b, c, r, r) -> (b, c, 2r, 2r): a transposed convolution with a fixed bilinear kernel, edges repeated.
+
+    PyTorch's own bilinear enlargement is fast forward and slow backward (132 ms to 1024; 22 here).
+    """
+    return _Fixed.apply(picture, _bilinear, _bilinear_transposed)
+
+
+def framed(features: Tensor) -> Tensor:
+    """(b, maps, h, w) -> (b, maps, h + 2, w + 2): features go on beyond the border as they end there.
+
+    F.pad with mode = "replicate" (32 maps at 64 x 64, forward and backward in bfloat16: MEASURE ms; an Intel Xeon with AMX).
+    """
+    return _Fixed.apply(features, _frame, _unframe)
+
+
+def _frame(features: Tensor) -> Tensor:
+    b, maps, h, w = features.shape
+    out = torch.empty((b, maps, h + 2, w + 2), dtype=features.dtype, device=features.device, memory_format=memory_format(features.device))
+    out[:, :, 1:-1, 1:-1] = features
+    out[:, :, 0, 1:-1], out[:, :, -1, 1:-1] = features[:, :, 0], features[:, :, -1]
+    out[..., 0], out[..., -1] = out[..., 1], out[..., -2]
+    return out
+
+
+def _unframe(gradient: Tensor) -> Tensor:
+    out = gradient[:, :, 1:-1, 1:-1].contiguous(memory_format=memory_format(gradient.device))
+    for end in (0, -1):
+        out[:, :, end] += gradient[:, :, end, 1:-1]
+        out[..., end] += gradient[:, :, 1:-1, end]
+        for corner in (0, -1):
+            out[:, :, end, corner] += gradient[:, :, end, corner]
+    return out
+
+
+def _unshuffle(picture: Tensor) -> Tensor:
+    if picture.device.type != "cpu" or picture.dtype != torch.float32:
+        return F.pixel_unshuffle(picture, 2).contiguous(memory_format=memory_format(picture.device))
+    # two neighbours as one complex number: half as many, twice as large pieces to move
+    pairs = torch.view_as_complex(picture.contiguous().unflatten(3, (-1, 2)).unflatten(2, (-1, 2)))  # (b, c, n, dy, n)
+    blocks = torch.view_as_real(pairs.permute(0, 2, 4, 1, 3).contiguous())  # (b, n, n, c, dy, dx)
+    return blocks.flatten(3).permute(0, 3, 1, 2)
+
+
+def _shuffle(blocks: Tensor) -> Tensor:
+    if blocks.device.type != "cpu" or blocks.dtype != torch.float32:
+        return F.pixel_shuffle(blocks, 2)
+    pairs = torch.view_as_complex(blocks.permute(0, 2, 3, 1).contiguous().unflatten(3, (-1, 2, 2)))  # (b, n, n, c, dy)
+    return torch.view_as_real(pairs.permute(0, 3, 1, 4, 2).contiguous()).flatten(4).flatten(2, 3)
+
+
+def _mean_of_blocks(picture: Tensor) -> Tensor:
+    rows = picture[..., ::2, :] + picture[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]).mul_(0.25)
+
+
+def _spread(picture: Tensor) -> Tensor:
+    return F.interpolate(picture * 0.25, scale_factor=2, mode="nearest")
+
+
+def _bilinear(picture: Tensor) -> Tensor:
+    return F.interpolate(picture, scale_factor=2, mode="bilinear")
+
+
+def _bilinear_transposed(picture: Tensor) -> Tensor:
+    for along in (2, 3):
+        even, odd = picture.unflatten(along, (-1, 2)).unbind(along + 1)
+        last = even.shape[along] - 1
+        picture = (even + odd).mul_(0.75)
+        # each pixel also gave a quarter to the further pixel on either side, and at an edge to the nearer one once more
+        picture.narrow(along, 0, last).add_(even.narrow(along, 1, last), alpha=0.25)
+        picture.narrow(along, last, 1).add_(odd.narrow(along, last, 1), alpha=0.25)
+        picture.narrow(along, 1, last).add_(odd.narrow(along, 0, last), alpha=0.25)
+        picture.narrow(along, 0, 1).add_(even.narrow(along, 0, 1), alpha=0.25)
+    return picture
