@@ -1,0 +1,72 @@
+"""(h) How long OpenMP's threads spin before they sleep: a step of `recommended` at 128, on a quiet machine and beside a busy program.
+
+    python benchmarks/waiting.py [--quick]
+
+`idcgan/__init__.py` sets GOMP_SPINCOUNT; another OpenMP than GNU's does not read it, and all rows are then alike.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+
+from side_by_side import keep, rounds, serve
+
+SPINS = (0, 2_000, 20_000, 300_000)
+
+
+def once(spin: int):
+    """Ten steps on random films."""
+    os.environ["GOMP_SPINCOUNT"] = str(spin)  # read when torch is loaded, so before everything
+    import torch
+
+    from idcgan import preset, tuning
+    from idcgan.moves import step
+    from idcgan.state import start
+
+    tuning.keep_memory()
+    config = preset("recommended", resolutions=(128,))
+    state = start(config, torch.device("cpu"))
+    real = (torch.rand(8, 1, 128, 128) * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+    def move() -> None:
+        for _ in range(10):
+            step(state, config, real)
+
+    return move
+
+
+def table(result: dict) -> str:
+    """Markdown."""
+    lines = ["| spins | quiet: ms a step | beside a busy program: ms a step |", "| --- | --- | --- |"]
+    for spin in map(str, SPINS):
+        lines.append(f"| {int(spin):,} | {result['quiet'][spin]:.1f} | {result['busy'][spin]:.0f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Both surroundings."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="5 s each")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        serve(once(**json.loads(options.worker)))
+        return
+    specs = {str(spin): {"spin": spin} for spin in SPINS}
+    result = {}
+    for name in ("quiet", "busy"):
+        busy = subprocess.Popen([sys.executable, "-c", "while True: pass"]) if name == "busy" else None
+        try:
+            said = rounds(__file__, specs, 3, 20.0 if options.quick else 80.0)
+        finally:
+            if busy:
+                busy.kill()
+                busy.wait()
+        result[name] = {spin: round(row["seconds"] * 100, 1) for spin, row in said.items()}  # ten steps, in seconds
+    keep("waiting", result, table(result))
+
+
+if __name__ == "__main__":
+    main()
