@@ -3,9 +3,9 @@
 Figures: seconds or milliseconds on two cores of an AMD EPYC (AVX2), torch 2.13, batch 8, measured side by side. What they add
 up to, on your machine: `make bench`.
 
-Beside what is here: `idcgan/__init__.py` sets GOMP_SPINCOUNT, for OpenMP reads it when torch is loaded (0.1 s a step instead
-of 3 s where another program wants the core; benchmarks/waiting.py); fused Adam is chosen in `state.py` (one kernel for all weights); G's step takes no
-gradients of D's weights (`moves.move_g`: a third of that pass).
+Beside what is here: `idcgan/__init__.py` sets GOMP_SPINCOUNT, for OpenMP reads it when torch is loaded (benchmarks/waiting.py);
+fused Adam is chosen in `state.py` (one kernel for all weights); G's step takes no gradients of D's weights (`moves.move_g`: a third
+of that pass).
 """
 
 from __future__ import annotations
