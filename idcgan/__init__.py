@@ -9,7 +9,7 @@ from importlib import import_module
 __version__ = "0.1.0"
 
 # OpenMP's threads wait for each other by spinning; where another program wants the core, the one that spins keeps out the one it
-# waits for, and a step of 0.05 s was measured at 1.2 s. So a spin, then sleep: too short a one (2,000) makes a step a quarter longer on a
+# waits for, and a step takes half as long again as it must. So a spin, then sleep: too short a one (2,000) makes a step a third longer on a
 # quiet machine, for its hundreds of small operations then wake the other thread each time. benchmarks/waiting.py. (Read when torch is loaded.)
 os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
