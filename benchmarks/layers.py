@@ -1,4 +1,4 @@
-"""(g) Each layer and map of `idcgan/fast_layers.py` beside PyTorch's own, forward and backward, batch 8, in 32 and in 16 bits.
+"""(g) Layers and maps of `idcgan/fast_layers.py` and `fixed_maps.py` beside PyTorch's own, forward and backward, batch 8, in 32 and 16 bits.
 
     python benchmarks/layers.py [--quick]
 """
@@ -27,6 +27,7 @@ def functions(case: str) -> dict:
     from torch import nn
 
     from idcgan import fast_layers as fast
+    from idcgan import fixed_maps
 
     def same(ours: nn.Module, plain: nn.Module) -> dict:
         plain.load_state_dict(ours.state_dict())
@@ -45,13 +46,13 @@ def functions(case: str) -> dict:
         ours, conv = fast.ConvOfEnlarged2d(64, 32, 3, bias=False), nn.Conv2d(64, 32, 3, bias=False)
         both = same(ours, conv)
         return {
-            "fast": lambda x: both["fast"](fast.framed(x)),
+            "fast": lambda x: both["fast"](fixed_maps.framed(x)),
             "plain": lambda x: conv(F.pad(F.interpolate(x, scale_factor=2, mode="bilinear"), (1, 1, 1, 1), mode="replicate")),
         }
     return {
-        "framed": {"fast": fast.framed, "plain": lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate")},
-        "halve": {"fast": fast.halve, "plain": lambda x: F.avg_pool2d(x, 2)},
-        "enlarge": {"fast": fast.enlarge, "plain": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")},
+        "framed": {"fast": fixed_maps.framed, "plain": lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate")},
+        "halve": {"fast": fixed_maps.halve, "plain": lambda x: F.avg_pool2d(x, 2)},
+        "enlarge": {"fast": fixed_maps.enlarge, "plain": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")},
     }[name]
 
 

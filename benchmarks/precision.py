@@ -8,27 +8,14 @@ Where the processor has matrix tiles for bfloat16 `precision=auto` takes it; els
 import argparse
 import json
 
-from side_by_side import keep, ratio, rounds, serve
+from side_by_side import keep, ratio, rounds, serve, steps_on_noise
 
 
 def once(resolution: int, precision: str):
     """One step on random films."""
-    import idcgan  # noqa: F401, I001 (before torch: it says how OpenMP's threads wait, and only then is it heard)
-    import torch
+    from idcgan import preset
 
-    from idcgan import preset, tuning
-    from idcgan.moves import step
-    from idcgan.state import start
-
-    tuning.keep_memory()
-    config = preset("recommended", precision=precision)
-    state = start(config, torch.device("cpu"), config.resolutions.index(resolution))
-    real = (torch.rand(8, 1, resolution, resolution) * 2 - 1).contiguous(memory_format=torch.channels_last)
-
-    def move() -> None:
-        step(state, config, real)
-
-    return move
+    return steps_on_noise(preset("recommended", precision=precision), resolution)
 
 
 def table(result: dict) -> str:

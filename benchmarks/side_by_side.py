@@ -29,6 +29,25 @@ def serve(once: Callable[[], Any]) -> None:
         print(json.dumps({"seconds": seconds, "memory": memory_peak(), **(said or {})}), flush=True)
 
 
+def steps_on_noise(config: Any, resolution: int, count: int = 1) -> Callable[[], None]:
+    """In the worker: `count` training steps on random films."""
+    import torch
+
+    from idcgan import tuning
+    from idcgan.moves import step
+    from idcgan.state import start
+
+    tuning.keep_memory()
+    state = start(config, torch.device("cpu"), config.resolutions.index(resolution))
+    real = (torch.rand(8, 1, resolution, resolution) * 2 - 1).contiguous(memory_format=torch.channels_last)
+
+    def move() -> None:
+        for _ in range(count):
+            step(state, config, real)
+
+    return move
+
+
 def rounds(script: str, specs: dict[str, dict[str, Any]], count: int, seconds: float, warm: int = 1) -> dict[str, Any]:
     """Every worker in turn, `count` rounds at least and for `seconds` in all, after `warm` rounds that do not count.
 

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 
-from side_by_side import keep, rounds, serve
+from side_by_side import keep, rounds, serve, steps_on_noise
 
 SPINS = (0, 2_000, 20_000, 300_000)
 
@@ -19,22 +19,9 @@ SPINS = (0, 2_000, 20_000, 300_000)
 def once(spin: int):
     """Ten steps on random films."""
     os.environ["GOMP_SPINCOUNT"] = str(spin)  # read when torch is loaded, so before everything
-    import torch
+    from idcgan import preset
 
-    from idcgan import preset, tuning
-    from idcgan.moves import step
-    from idcgan.state import start
-
-    tuning.keep_memory()
-    config = preset("recommended", resolutions=(128,))
-    state = start(config, torch.device("cpu"))
-    real = (torch.rand(8, 1, 128, 128) * 2 - 1).contiguous(memory_format=torch.channels_last)
-
-    def move() -> None:
-        for _ in range(10):
-            step(state, config, real)
-
-    return move
+    return steps_on_noise(preset("recommended", resolutions=(128,)), 128, count=10)
 
 
 def table(result: dict) -> str:

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from .fast_layers import ConvOfEnlarged2d, ConvTransposeToFeatures2d, ConvTransposeToPicture2d, enlarge, framed
+from .fast_layers import ConvOfEnlarged2d, ConvTransposeToFeatures2d, ConvTransposeToPicture2d
+from .fixed_maps import enlarge, framed
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("framed")

@@ -16,7 +16,8 @@ from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
-from .fast_layers import ConvFromPicture2d, batch_norm, enlarge, halve
+from .fast_layers import ConvFromPicture2d, batch_norm
+from .fixed_maps import enlarge, halve
 from .layers import Grain, SmoothUp, Up, grain_of
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned

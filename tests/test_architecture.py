@@ -11,7 +11,7 @@ from idcgan.checkerboards import board, board_by_period, is_even, made_by, mean_
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.exercises import dcgan_rules as check
-from idcgan.fast_layers import enlarge
+from idcgan.fixed_maps import enlarge
 from idcgan.layers import SmoothUp
 from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overlaps, plot_widths
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size

@@ -11,12 +11,8 @@ from idcgan.fast_layers import (
     ConvFromPicture2d,
     ConvTransposeToFeatures2d,
     ConvTransposeToPicture2d,
-    enlarge,
-    framed,
-    from_blocks,
-    halve,
-    to_blocks,
 )
+from idcgan.fixed_maps import enlarge, framed, from_blocks, halve, to_blocks
 
 
 def near(a, b, tolerance=2e-6):

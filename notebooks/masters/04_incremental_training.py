@@ -23,7 +23,7 @@ from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_gener
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
-from idcgan.fast_layers import halve
+from idcgan.fixed_maps import halve
 from idcgan.intake import cores
 from idcgan.levels import run_levels
 from idcgan.live import steer
