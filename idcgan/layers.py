@@ -1,4 +1,4 @@
-"""What the generator is made of beside its convolutions: three ways to twice the resolution, and noise."""
+"""What the generator is made of beside its convolutions: three ways to twice the resolution, one to a picture, and noise."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from .fast_layers import ConvOfEnlarged2d, ConvTransposeToFeatures2d, ConvTransposeToPicture2d
+from .fast_layers import ConvOfEnlarged2d, ConvTransposeToFeatures2d, ConvTransposeToPicture2d, batch_norm
 from .fixed_maps import enlarge, framed
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("framed")
+fx.wrap("grain_of")
 fx.wrap("in_maps")  # an outer product of noise and a weight per map, no fully connected layer
 
 
@@ -78,6 +79,30 @@ class Grain(nn.Module):
 
     def forward(self, h: Tensor, noise: Tensor) -> Tensor:
         return h + in_maps(noise, self.weight, h.dtype)
+
+
+class FineHead(nn.Module):
+    """Features at half the resolution -> a few maps at the picture's own, batch norm, ReLU -> the picture, by a 3 x 3 convolution.
+
+    A picture straight out of a smooth enlargement is a sum of enlarged maps: near the finest frequency that fits there is nothing in it, and a
+    discriminator sees that before anything else. Maps that are cut off by a ReLU at the picture's own resolution can have edges there.
+    """
+
+    def __init__(self, maps_in: int, maps: int, channels: int, resolution: int, grain: bool) -> None:
+        super().__init__()
+        self.resolution = resolution
+        self.up = SmoothUp(maps_in, maps, "replicate")
+        self.grain = Grain(maps) if grain else None
+        self.norm = batch_norm(maps)
+        self.activate = nn.ReLU(inplace=True)
+        self.conv = nn.Conv2d(maps, channels, 3, bias=False)
+
+    def forward(self, h: Tensor, z: Tensor) -> Tensor:
+        """(b, maps_in, resolution / 2, the same) and the latents -> (b, channels, resolution, resolution), float32 also under autocast"""
+        h = self.up(h)
+        if self.grain is not None:
+            h = self.grain(h, grain_of(z, self.resolution))
+        return self.conv(framed(self.activate(self.norm(h)))).float()
 
 
 def in_maps(noise: Tensor, weight: Tensor, dtype: torch.dtype) -> Tensor:

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 from .config import RunConfig
 from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
-from .layers import Grain, SmoothUp, Up, grain_of
+from .layers import FineHead, Grain, SmoothUp, Up, grain_of
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
@@ -41,15 +41,18 @@ class Generator(nn.Module):
 
     `blocks[r]` yields features at resolution r; `heads[R]` turns the features at R/2 into a picture at R. With
     `skip` (growth = preserve) every level keeps its head, and each adds its part to the enlarged picture of the level
-    below; without, there is one head and the network is the plain DCGAN chain.
+    below; without, there is one head and the network is the plain DCGAN chain. With `fine_head` a head has features of its own at R.
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
-                 skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False) -> None:  # fmt: skip
+                 skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
+                 fine_head: bool = False) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
+            if picture and fine_head:
+                return FineHead(maps_in, max(1, maps_in // 2), maps_out, to, grain)
             if smooth_from and to >= smooth_from:
                 return SmoothUp(maps_in, maps_out, edges)
             return Up(maps_in, maps_out, blur and not picture, picture, edges)
@@ -87,7 +90,9 @@ class Generator(nn.Module):
         if name in self.grain:
             h = self.grain[name](h, grain_of(z, int(name)))
         h = activate(norm(h))
-        return h, self.heads[head](h) if head in self.heads else None
+        if head not in self.heads:
+            return h, None
+        return h, self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
 
 
 class Discriminator(nn.Module):
@@ -192,7 +197,7 @@ def build_generator(config: RunConfig, level: int) -> Generator:
     maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps)
     skip = config.growth == "preserve"
     return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain)  # fmt: skip
+                     config.grain, config.fine_head)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
@@ -208,7 +213,7 @@ def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal"
             nn.init.normal_(module.weight, 1.0, 0.02, generator=rng)
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            spread = 0.02 if kernels == "normal" else _he(module, comes_out=name.startswith("heads.") or module.out_channels == 1)
+            spread = 0.02 if kernels == "normal" else _he(module, comes_out=module.out_channels == 1 or _makes_picture(name))
             if kernels == "bilinear" and isinstance(module, nn.ConvTranspose2d) and module.stride[0] == 2:
                 row = torch.tensor([1.0, 3.0, 3.0, 1.0])
                 kernel = torch.outer(row, row) / torch.outer(row, row).square().mean().sqrt()
@@ -217,6 +222,10 @@ def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal"
                     module.weight.copy_(mix * kernel)
             else:
                 nn.init.normal_(module.weight, 0.0, spread, generator=rng)
+
+
+def _makes_picture(name: str) -> bool:
+    return name.startswith("heads.") and ".up." not in name
 
 
 def _he(layer: nn.Conv2d | nn.ConvTranspose2d, comes_out: bool) -> float:

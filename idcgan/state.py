@@ -179,7 +179,7 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
             state.average.load_state_dict(content["average"] or content["generator"])
     except RuntimeError:
         shape = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "latent_dim", "channels", "growth", "blur", "edges",
-                 "smooth_from", "grain", "patches")  # fmt: skip
+                 "smooth_from", "grain", "fine_head", "patches")  # fmt: skip
         differ = [
             f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in shape if getattr(other, k) != getattr(config, k)
         ]

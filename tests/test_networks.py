@@ -188,6 +188,39 @@ def test_smooth_from_a_resolution_on():
     assert torch.allclose(taller.eval()(z), torch.tanh(enlarge(torch.atanh(generator.eval()(z).clamp(-0.999999, 0.999999)))), atol=1e-3)
 
 
+def test_a_fine_head_keeps_the_rules_and_the_picture_when_it_grows():
+    wanted = config(smooth_from=32, kernels="he", edges="replicate", fine_head=True, grain=True)
+    generator, discriminator = build(wanted, 0, 0)
+    taller, _ = grow(wanted, 1, 0, generator, discriminator)
+    assert {name: head.conv.in_channels for name, head in taller.heads.items()} == {"16": 8, "32": 4}, "half as many as at half the resolution"
+    assert all(check.passed for network in (generator, taller) for check in check_dcgan_rules(network))
+    z = draw(4, wanted.latent_dim)
+    assert taller.eval()(z).shape == (4, 1, 32, 32)
+    assert torch.allclose(taller(z), torch.tanh(enlarge(torch.atanh(generator.eval()(z).clamp(-0.999999, 0.999999)))), atol=1e-3)
+
+
+def test_a_fine_head_reaches_frequencies_that_an_enlargement_does_not():
+    """A quarter of the frequencies up to the finest: a smooth head leaves almost nothing there, whatever its weights are."""
+
+    def finest(fine: bool) -> float:
+        generator, _ = build(config((64,), smooth_from=32, kernels="he", edges="replicate", fine_head=fine, grain=True), 0, 0)
+        films = generator.train()(draw(16, 12)).detach()
+        power = torch.fft.rfft2(films - films.mean((2, 3), keepdim=True)).abs().square().mean((0, 1))
+        return float(power[28:37, 28:].mean() / power.mean())
+
+    assert finest(True) > 10 * finest(False)
+
+
+def test_the_grain_of_a_fine_head_is_drawn_from_the_latent():
+    generator, _ = build(config((16,), fine_head=True, grain=True), 0, 0)
+    standing_statistics(generator, 4, 0)
+    z = draw(3, 12)
+    assert torch.allclose(generator(z)[1:2], generator(z[1:2]), atol=1e-5), "another batch, the same film"
+    before = generator(z)
+    nn.init.zeros_(generator.heads["16"].grain.weight)
+    assert not torch.allclose(before, generator(z), atol=1e-3)
+
+
 # ---- grain and patches ----------------------------------------------------------------------------------------------
 
 
@@ -238,7 +271,7 @@ def test_without_patches_there_is_one_verdict():
 
 @pytest.mark.parametrize("again", [1, 2])
 def test_computing_again_changes_nothing_with_grain_and_patches(again):
-    wanted = config((32, 64), grain=True, patches=True, smooth_from=32)
+    wanted = config((32, 64), grain=True, patches=True, smooth_from=32, fine_head=True)
     gradients = []
     for recompute in (0, again):
         state = start(wanted, torch.device("cpu"), 1)
