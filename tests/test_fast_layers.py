@@ -9,6 +9,8 @@ from idcgan import fast_layers
 from idcgan.fast_layers import (
     BatchNormNarrow2d,
     ConvFromPicture2d,
+    ConvOfBlocks2d,
+    ConvOfEnlargedToBlocks2d,
     ConvTransposeToFeatures2d,
     ConvTransposeToPicture2d,
 )
@@ -64,10 +66,24 @@ def test_a_transposed_convolution_to_features_is_the_plain_one(padding):
         near(a, b, 1e-10)
 
 
+def test_a_convolution_of_blocks_is_the_plain_one():
+    """Smooth enlargement, what goes on pixel by pixel, and the convolution to a picture: in blocks, and the plain way."""
+    up, out = ConvOfEnlargedToBlocks2d(5, 3, 3, bias=False).double(), ConvOfBlocks2d(3, 2, 3, bias=False).double()
+    plain = nn.Conv2d(3, 2, 3, padding=1, padding_mode="reflect", bias=False).double()
+    plain.load_state_dict(out.state_dict())
+    features = torch.randn(2, 5, 6, 6, dtype=torch.float64, requires_grad=True)
+    fast = out(torch.relu(up(framed(features))))
+    larger = F.pad(F.interpolate(features, scale_factor=2, mode="bilinear"), (1, 1, 1, 1), mode="replicate")
+    expected = plain(torch.relu(F.conv2d(larger, up.weight)))
+    near(fast, expected.float())  # pictures are float32
+    for a, b in zip(grad(fast, [features, up.weight, out.weight]), grad(expected.float(), [features, up.weight, plain.weight]), strict=True):
+        near(a, b, 1e-6)
+
+
 @pytest.mark.parametrize("maps", [2, 4, 8])
 def test_narrow_batch_norm_is_the_plain_one(maps, monkeypatch):
     """In training, by both kinds of momentum, and evaluated; gradients, running statistics, and a gradient of the gradient."""
-    monkeypatch.setattr(fast_layers, "ROWS", 3)  # several parts, the last one short
+    monkeypatch.setattr(fast_layers, "LARGE", 0)
     for momentum in (0.1, None):
         fast, plain = BatchNormNarrow2d(maps, momentum=momentum), nn.BatchNorm2d(maps, momentum=momentum)
         nn.init.normal_(fast.weight)
