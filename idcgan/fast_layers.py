@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .fixed_maps import framed, from_blocks, to_blocks
+from .fixed_maps import from_blocks, to_blocks
 from .tuning import memory_format
 
 
@@ -86,18 +86,15 @@ class ConvOfEnlargedToBlocks2d(ConvOfEnlarged2d):
 
 
 class ConvOfBlocks2d(nn.Conv2d):
-    """nn.Conv2d(maps, few, 3, padding=1, padding_mode="reflect", bias=False) of features in blocks, the same function of the same weights.
-
-    As a convolution of blocks, which go on beyond the border as they end there: for pixels that is a reflection.
-    """
+    """nn.Conv2d(maps, few, 3, bias=False) of features in blocks, the same function of the same weights, less a frame of one pixel."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """(b, maps, n, 4n), as `ConvOfEnlargedToBlocks2d` yields them -> (b, few, 2n, 2n), float32 also under autocast"""
+        """(b, maps, n + 2, 4 (n + 2)), as `ConvOfEnlargedToBlocks2d` yields them -> (b, few, 2n, 2n), float32 also under autocast"""
         b, maps, n, _ = features.shape
         blocks = features.permute(0, 2, 3, 1).reshape(b, n, n, 4 * maps).permute(0, 3, 1, 2)
         shifted = torch.stack([F.pad(self.weight, (1 + x, 2 - x, 1 + y, 2 - y)) for y in (0, 1) for x in (0, 1)], 1)
         kernel = shifted.unflatten(4, (3, 2)).unflatten(3, (3, 2)).permute(0, 1, 4, 6, 2, 3, 5).flatten(2, 4).flatten(0, 1)
-        return from_blocks(F.conv2d(framed(blocks), kernel).float())
+        return from_blocks(F.conv2d(blocks, kernel).float())
 
 
 # [phase, neighbour, tap]: how much each of three taps at twice the resolution takes of each of three neighbours

@@ -99,9 +99,9 @@ class FineHead(nn.Module):
 
     def forward(self, h: Tensor, z: Tensor) -> Tensor:
         """(b, maps_in, resolution / 2, the same) and the latents -> (b, channels, resolution, resolution), float32 also under autocast"""
-        h = self.up(framed(h))  # (b, maps, n, 4n): the pixels of 2 x 2 blocks beside one another
+        h = self.up(framed(framed(h)))  # (b, maps, n + 2, 4 (n + 2)): with a frame of 2 pixels, and the pixels of 2 x 2 blocks beside one another
         if self.grain is not None:
-            h = self.grain(h, grain_of(z, self.resolution))
+            h = self.grain(h, grain_of(z, self.resolution + 4))
         return self.conv(self.activate(self.norm(h)))
 
 
