@@ -174,7 +174,9 @@ class _Narrow(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
         maps, wide = x.shape[1], _wide(x)
-        means, variances = (part.view(-1, maps) for part in torch.batch_norm_update_stats(wide, None, None, 0.0))
+        # moved by 0.0: they are there to say that statistics are wanted in 32 bits
+        moved = x.new_zeros(WIDE, dtype=torch.float32), x.new_ones(WIDE, dtype=torch.float32)
+        means, variances = (part.view(-1, maps) for part in torch.batch_norm_update_stats(wide, *moved, 0.0))
         mean = means.mean(0)
         variance = (variances + (means - mean).square()).mean(0)
         out = F.batch_norm(wide, *(_times(part) for part in (mean, variance, weight, bias)), eps=eps)
@@ -206,9 +208,9 @@ def _wide(x: Tensor) -> Tensor:
 
 
 def _as(x: Tensor, wide: Tensor) -> Tensor:
-    """`wide` in the shape of x."""
-    b, maps, h, w = x.shape
-    return wide.permute(0, 2, 3, 1).reshape(b, h, w, maps).permute(0, 3, 1, 2)
+    """`wide` in the shape of x: the same memory, but no view of it, for an activation in place may come behind."""
+    rows = wide.permute(0, 2, 3, 1).contiguous()
+    return rows.new_empty(0).set_(rows.untyped_storage(), 0, x.shape, x.stride())
 
 
 def _times(part: Tensor) -> Tensor:

@@ -90,10 +90,10 @@ def test_narrow_batch_norm_is_the_plain_one(maps, monkeypatch):
         nn.init.normal_(fast.bias)
         plain.load_state_dict(fast.state_dict())
         x = (3 + 2 * torch.randn(2, maps, 32, 40)).contiguous(memory_format=torch.channels_last).requires_grad_()
-        for _ in range(2):
-            out, expected = fast(x), plain(x)
-            near(out, expected, 5e-6)
+        out, expected = fast(x), plain(x)
+        near(out, expected, 5e-6)
         assert "Narrow" in str(out.grad_fn)
+        out, expected = torch.relu_(fast(x)), torch.relu_(plain(x))  # in place, as the networks do
         for a, b in zip(grad(out, [x, *fast.parameters()]), grad(expected, [x, *plain.parameters()]), strict=True):
             near(a, b, 1e-5)
         twice = [torch.autograd.grad(torch.autograd.grad(n(x).pow(3).sum(), x, create_graph=True)[0].square().sum(), x)[0] for n in (fast, plain)]
@@ -101,6 +101,21 @@ def test_narrow_batch_norm_is_the_plain_one(maps, monkeypatch):
         for name, buffer in plain.named_buffers():
             near(dict(fast.named_buffers())[name].float(), buffer.float(), 5e-6)
         near(fast.eval()(x), plain.eval()(x))
+
+
+def test_narrow_batch_norm_takes_features_in_16_bits(monkeypatch):
+    """What comes out is rounded to 16 bits; statistics are not, and come out as those of the same numbers in 32."""
+    monkeypatch.setattr(fast_layers, "LARGE", 0)
+    fast, plain = BatchNormNarrow2d(8), nn.BatchNorm2d(8)
+    x = (3 + 2 * torch.randn(2, 8, 32, 40)).bfloat16().contiguous(memory_format=torch.channels_last).requires_grad_()
+    wide = x.detach().float().requires_grad_()
+    out, expected = fast(x), plain(wide)
+    assert "Narrow" in str(out.grad_fn)
+    near(out.float(), expected, 2**-8)
+    for a, b in zip(grad(out.float(), [x, *fast.parameters()]), grad(expected, [wide, *plain.parameters()]), strict=True):
+        near(a.float(), b, 2**-6)
+    near(fast.running_mean, plain.running_mean, 5e-6)
+    near(fast.running_var, plain.running_var, 5e-6)
 
 
 @pytest.mark.parametrize(
