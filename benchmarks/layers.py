@@ -1,4 +1,4 @@
-"""(g) Layers and maps of `idcgan/fast_layers.py` and `fixed_maps.py` beside PyTorch's own, forward and backward, batch 8, in 32 and 16 bits.
+"""(g) Layers and maps that `idcgan` computes in a way of its own beside PyTorch's, forward and backward, batch 8, in 32 and 16 bits.
 
     python benchmarks/layers.py [--quick]
 """
@@ -15,6 +15,8 @@ CASES = {
     "ConvTransposeToFeatures2d, 128 -> 64": (128, 16),
     "ConvOfEnlarged2d, 64 -> 32": (64, 64),
     "BatchNormNarrow2d, 8": (8, 256),
+    "in blocks, 32 -> 16 -> 1": (32, 64),
+    "add_in_maps, 16": (16, 128),
     "framed, 32": (32, 64),
     "halve, 1": (1, 512),
     "enlarge, 1": (1, 256),
@@ -23,11 +25,13 @@ CASES = {
 
 def functions(case: str) -> dict:
     """The fast and the plain way of a case."""
+    import torch
     import torch.nn.functional as F
     from torch import nn
 
     from idcgan import fast_layers as fast
     from idcgan import fixed_maps
+    from idcgan.layers import add_in_maps
 
     def same(ours: nn.Module, plain: nn.Module) -> dict:
         plain.load_state_dict(ours.state_dict())
@@ -49,6 +53,16 @@ def functions(case: str) -> dict:
             "fast": lambda x: both["fast"](fixed_maps.framed(x)),
             "plain": lambda x: conv(F.pad(F.interpolate(x, scale_factor=2, mode="bilinear"), (1, 1, 1, 1), mode="replicate")),
         }
+    if name == "in blocks":  # smooth enlargement, ReLU, a convolution to a picture: what a fine head does, less noise and batch norm
+        up, out = fast.ConvOfEnlargedToBlocks2d(32, 16, 3, bias=False), fast.ConvOfBlocks2d(16, 1, 3, bias=False)
+        smooth, conv = fast.ConvOfEnlarged2d(32, 16, 3, bias=False), nn.Conv2d(16, 1, 3, bias=False)
+        return {
+            "fast": lambda x: out(F.relu(up(fixed_maps.framed(fixed_maps.framed(x))))),
+            "plain": lambda x: conv(F.pad(F.relu(smooth(fixed_maps.framed(x))), (1, 1, 1, 1), mode="replicate")),
+        }
+    if name == "add_in_maps":
+        noise, weight = torch.randn(8, 1, 128, 128), nn.Parameter(torch.ones(16, 1, 1))
+        return {"fast": lambda x: add_in_maps(x, noise, weight), "plain": lambda x: x + (noise * weight).to(x.dtype)}
     return {
         "framed": {"fast": fixed_maps.framed, "plain": lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate")},
         "halve": {"fast": fixed_maps.halve, "plain": lambda x: F.avg_pool2d(x, 2)},
