@@ -51,6 +51,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         # exposure augmented comes back in the films; the border augmented in black comes back as bars; the heart has a side, so no flips
         augment=("shift",),
         learning_rate=0.0012,
+        learning_rate_d=0.0024,
         # much of what a run gains it gains while the rates fall
         cool_down=0.8,
         # preserved growth does not jump, so the films of the level below are needed for a short while only
