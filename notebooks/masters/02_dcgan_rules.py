@@ -69,8 +69,8 @@ source(feature_maps, strided_up, small_generator)
 
 # %% [markdown]
 # The generator that this project trains (`Generator` in `idcgan/networks.py`) is the same chain, with options that this notebook and notebook 04
-# come to: other ways to enlarge (`smooth_from`), noise for fine texture (`grain`), a film at every level (`skip`). With the options off and the same
-# weights both make the same films:
+# come to: other ways to enlarge (`smooth_from`), maps as fine as the film (`fine_head`), noise for fine texture (`grain`), a film at every level
+# (`skip`). With the options off and the same weights both make the same films:
 
 # %%
 plain = plain_generator(resolution=64, maps_at_last=8, cap=64, latent_dim=100, device="cpu")
@@ -391,7 +391,8 @@ source(SmoothUp)
 
 # %% [markdown]
 # One pixel through it leaves a stamp of 6 x 6. A transposed convolution with that stamp does the same, whatever the 3 x 3 weights are, and from a
-# flat field it makes a flat one. So rule 1 holds, and no grid of 2 pixels can be learned.
+# flat field it makes a flat one. So rule 1 holds, and no grid of 2 pixels can be learned. It has its price: a picture straight out of a smooth
+# enlargement has no edge as sharp as a pixel, and a discriminator sees that. So where enlargement is smooth, `fine_head` puts one more convolution behind it.
 
 # %%
 up, pixel, picture = SmoothUp(1, 1), torch.zeros(1, 1, 9, 9), torch.randn(1, 1, 8, 8)
