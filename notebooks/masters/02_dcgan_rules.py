@@ -392,7 +392,8 @@ source(SmoothUp)
 # %% [markdown]
 # One pixel through it leaves a stamp of 6 x 6. A transposed convolution with that stamp does the same, whatever the 3 x 3 weights are, and from a
 # flat field it makes a flat one. So rule 1 holds, and no grid of 2 pixels can be learned. It has its price: a picture straight out of a smooth
-# enlargement has no edge as sharp as a pixel, and a discriminator sees that. So where enlargement is smooth, `fine_head` puts one more convolution behind it.
+# enlargement has no edge as sharp as a pixel, and a discriminator sees that. So where enlargement is smooth, `fine_head` puts one more convolution
+# behind it.
 
 # %%
 up, pixel, picture = SmoothUp(1, 1), torch.zeros(1, 1, 9, 9), torch.randn(1, 1, 8, 8)
