@@ -1,8 +1,7 @@
 """figures/spectrum.png: how far the power spectrum of films of two runs lies from that of held-out real ones, and how far that of real ones does.
 
-    idcgan train FILMS/train --class normal --resolutions 128 --minutes 4 --set feature_maps_g=32 --set feature_maps_d=32 --out runs/fine
     idcgan train FILMS/train --class normal --resolutions 128 --minutes 4 --set feature_maps_g=32 --set feature_maps_d=32 \
-        --set fine_head=false --out runs/smooth
+        --set learning_rate_d=0.0024 --set cool_down=0.8 --set fine_head=true --out runs/fine        # and without fine_head, --out runs/smooth
     idcgan evaluate runs/fine --real FILMS/val
     idcgan evaluate runs/smooth --real FILMS/val
     .venv/bin/python figures/spectrum.py runs/smooth runs/fine

@@ -43,17 +43,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         edges="replicate",
         kernels="bilinear",
         smooth_from=64,
-        # films as sharp as real ones: without maps at the film's own resolution, and noise in them, there are no fine edges, and D wins by that
-        fine_head=True,
         # D has more to look at than a few hundred films, and G need not make texture from z
         patches=True,
         grain=True,
         # exposure augmented comes back in the films; the border augmented in black comes back as bars; the heart has a side, so no flips
         augment=("shift",),
         learning_rate=0.0012,
-        learning_rate_d=0.0024,
+        # no fine_head and no faster D, which are better at 128: at 256 D went far ahead with both (docs/recipe.md)
+        learning_rate_d=0.0005,
         # much of what a run gains it gains while the rates fall
-        cool_down=0.8,
+        cool_down=0.4,
         # preserved growth does not jump, so the films of the level below are needed for a short while only
         transition_share=0.25,
         ema=0.995,
