@@ -213,7 +213,7 @@ def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal"
             nn.init.normal_(module.weight, 1.0, 0.02, generator=rng)
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            spread = 0.02 if kernels == "normal" else _he(module, comes_out=module.out_channels == 1 or _makes_picture(name))
+            spread = 0.02 if kernels == "normal" else _he(module, comes_out=name.startswith("heads.") or module.out_channels == 1)
             if kernels == "bilinear" and isinstance(module, nn.ConvTranspose2d) and module.stride[0] == 2:
                 row = torch.tensor([1.0, 3.0, 3.0, 1.0])
                 kernel = torch.outer(row, row) / torch.outer(row, row).square().mean().sqrt()
@@ -222,10 +222,6 @@ def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal"
                     module.weight.copy_(mix * kernel)
             else:
                 nn.init.normal_(module.weight, 0.0, spread, generator=rng)
-
-
-def _makes_picture(name: str) -> bool:
-    return name.startswith("heads.") and ".up." not in name
 
 
 def _he(layer: nn.Conv2d | nn.ConvTranspose2d, comes_out: bool) -> float:
