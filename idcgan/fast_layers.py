@@ -46,7 +46,7 @@ class ConvTransposeToFeatures2d(nn.ConvTranspose2d):
     """nn.ConvTranspose2d(maps, more, 4, 2, padding, bias=False), the same function of the same weights.
 
     The gradient of the weights as that of the convolution which this is the transpose of: the same numbers, for which PyTorch has a faster way
-    (128 -> 64 maps to 32 x 32, forward and backward in bfloat16: 2.9 -> 2.1 ms; an Intel Xeon with AMX).
+    (128 -> 64 maps to 32 x 32, forward and backward in bfloat16: 6.8 -> 4.9 ms; an Intel Xeon with AMX).
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class ConvOfEnlarged2d(nn.Conv2d):
     """nn.Conv2d(maps, more, 3, bias=False) of features enlarged bilinearly, the same function of the same weights.
 
     Both are one 3 x 3 convolution of the features as they are, to the 2 x 2 blocks of what comes out: nothing four times as large is made, padded
-    and read again (64 -> 32 maps to 128 x 128, forward and backward: 30 -> 11 ms in bfloat16, 53 -> 45 in 32 bits; an Intel Xeon with AMX).
+    and read again (64 -> 32 maps to 128 x 128, forward and backward: 42 -> 16 ms in bfloat16, 88 -> 77 in 32 bits; an Intel Xeon with AMX).
     """
 
     def forward(self, features: Tensor) -> Tensor:
@@ -143,7 +143,7 @@ class BatchNormNarrow2d(nn.BatchNorm2d):
 
     PyTorch goes through channels_last memory in runs of one pixel's maps, and its threads write their sums into one line of the cache. Here several
     pixels' maps are taken as one pixel with 64, and the statistics of these put together (8 maps at 256 x 256, forward and backward, an Intel
-    Xeon with AMX: 48 -> 8 ms in 32 bits, 52 -> 9 in 16).
+    Xeon with AMX: 56 -> 13 ms in 32 bits, 52 -> 11 in 16).
     """
 
     def forward(self, x: Tensor) -> Tensor:
