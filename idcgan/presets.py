@@ -49,7 +49,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         # exposure augmented comes back in the films; the border augmented in black comes back as bars; the heart has a side, so no flips
         augment=("shift",),
         learning_rate=0.0012,
-        # no fine_head and no faster D, which are better at 128: at 256 D went far ahead with both (docs/recipe.md)
+        # no fine_head and no faster D, which help at 128: at 256 D went far ahead with both (docs/recipe.md)
         learning_rate_d=0.0005,
         # much of what a run gains it gains while the rates fall
         cool_down=0.4,
