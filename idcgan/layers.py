@@ -108,7 +108,8 @@ class FineHead(nn.Module):
 def add_in_maps(h: Tensor, noise: Tensor, weight: Tensor) -> Tensor:
     """h (b, maps, r, r) and noise (b, 1, r, r) times what each map wants of it, (maps, 1, 1), in the precision of h: else all goes on in 32 bits.
 
-    As a product of matrices, a number per pixel times a number per map (16 maps at 128 x 128, forward and backward in bfloat16: 8.1 -> 4.0 ms,
+    Where h is in blocks, (b, maps, r / 2, 2 r), noise is still (b, 1, r, r): a number per pixel, in whichever order. As a product
+    of matrices, a number per pixel times a number per map (16 maps at 128 x 128, forward and backward in bfloat16: 8.1 -> 4.0 ms,
     an Intel Xeon with AMX).
     """
     rows = h.permute(0, 2, 3, 1)
