@@ -81,7 +81,7 @@ def _train_level(session: Session, state: State, interruption: Interruption, clo
             now = steer(session.live, config, folder, state.level + 1, state.step + 1) if session.live else config
             real, replaced = next(loader)
             set_alpha(state, replaced if config.transition == "fade" else 1.0)
-            set_rates(state, now, schedule.warmth(state.level, state.step, state.seconds, config.cool_down))
+            set_rates(state, now, schedule.warmth(state.level, state.step, state.seconds, config.cool_down, config.cool_down_for))
             out = step(state, now, real, crew)
             state.seconds = clock.now()
             if state.step % config.log_every == 0:
