@@ -152,7 +152,8 @@ show(plan, alt="The levels of the run; in each but the first the replaced share 
 #
 # What becomes of the networks when the resolution rises? The paper does not say. With `preserve`, our default, both keep every layer they have
 # learnt: a new generator level adds a residual, zero at first, to the enlarged picture of the level below; a new discriminator level adds a path
-# whose weight rises from 0 to 1 with the share of films that show the new level. `reset`, the plain reading of the paper, draws the outer layers anew.
+# whose weight rises from 0 to 1 with the share of films that show the new level. `reset`, the plain reading of the paper, draws the outer layers
+# anew.
 
 # %%
 source(grow, silence)
