@@ -76,22 +76,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         checkpoint_seconds=0.0,
     ),
 }
-# Two hours on two cores: chests to 2048. What is not said here is as in recommended.
-PRESETS["long"] = dict(
-    PRESETS["recommended"],
-    resolutions=(128, 256, 512, 1024, 2048),
-    minutes=120.0,
-    # outline and organs take thousands of steps, and these are cheap below 512; texture above takes hundreds
-    level_shares=(0.25, 0.35, 0.2, 0.12, 0.08),
-    # 64 maps at 64 x 64 for what is made there, 4 at 1024 x 1024
-    feature_maps_g=4,
-    feature_maps_d=4,
-    # maps and noise at the film's own resolution: edges and grain that no smooth enlargement has
-    fine_head=True,
-    # a new level is not to be learnt with the cold rates of the last one
-    cool_down=0.5,
-    cool_down_for="level",
-)
 # ten seconds: the outline of a chest, where a test or a first look wants a picture
 PRESETS["sketch"] = dict(
     PRESETS["tiny"],
