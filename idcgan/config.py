@@ -32,7 +32,6 @@ CHOICES = {
     "generator_loss": ("non_saturating", "saturating"),
     "labels": ("standard", "flipped"),
     "epochs_for": ("run", "level"),
-    "cool_down_for": ("run", "level"),
     "precision": ("auto", "fp32", "bf16"),
 }
 # field: (smallest, largest) allowed, both included
@@ -110,8 +109,7 @@ class RunConfig:
     label_smoothing: float = 0.0  # real films are labelled 1 - label_smoothing
     learning_rate: float = 0.0001
     learning_rate_d: float = 0.0  # 0: the same as learning_rate
-    cool_down: float = 0.0  # the last part, over which both learning rates fall in a line to a fiftieth
-    cool_down_for: str = "run"  # "run": the last part of the run; "level": of every level, and the next begins with full rates
+    cool_down: float = 0.0  # the last part of the run, over which both learning rates fall in a line to a fiftieth
     beta1: float = 0.5
     beta2: float = 0.999
     # beyond the paper

@@ -60,7 +60,7 @@ def run_levels(session: Session, state: State, interruption: Interruption) -> bo
             state.seconds = clock.now()
             folder.level_done(config.resolutions[state.level], state.step, state.seconds - state.level_began, machine.memory_peak(), figures)
         state.seconds = crew.tell(state.seconds)
-        set_alpha(state, 1.0, 1.0)
+        set_alpha(state, 1.0)
         last = state.level + 1 == len(config.resolutions)
         if not last:
             raise_resolution(state, config)
@@ -80,8 +80,8 @@ def _train_level(session: Session, state: State, interruption: Interruption, clo
         while not schedule.finished(state.level, state.step, state.seconds):
             now = steer(session.live, config, folder, state.level + 1, state.step + 1) if session.live else config
             real, replaced = next(loader)
-            set_alpha(state, replaced if config.transition == "fade" else 1.0, replaced)
-            set_rates(state, now, schedule.warmth(state.level, state.step, state.seconds, config.cool_down, config.cool_down_for))
+            set_alpha(state, replaced if config.transition == "fade" else 1.0)
+            set_rates(state, now, schedule.warmth(state.level, state.step, state.seconds, config.cool_down))
             out = step(state, now, real, crew)
             state.seconds = clock.now()
             if state.step % config.log_every == 0:
@@ -158,7 +158,7 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
 def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: Tensor, pyramid: Pyramid) -> dict[str, float]:
     """What a level leaves behind: a generator, a grid of the run's latents; and how near these are to the real films."""
     check_finite(state)
-    set_alpha(state, 1.0, 1.0)
+    set_alpha(state, 1.0)
     network = finished_generator(state, config)
     device = next(network.parameters()).device
     folder.save_generator(network, "standing statistics")

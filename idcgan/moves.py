@@ -109,10 +109,9 @@ def update_average(average: nn.Module, network: nn.Module, decay: float, steps: 
             mine.copy_(theirs)
 
 
-def set_alpha(state: State, of_generator: float, of_discriminator: float) -> None:
-    """The weights, 0 to 1, of the newest layers of G (and its average) and of D; networks without skips have none to blend."""
+def set_alpha(state: State, alpha: float) -> None:
+    """The weight of the newest layers while transition = fade blends them in; a network without skips has none to blend."""
     if state.generator.skip:
-        state.discriminator.alpha = of_discriminator
-        for network in (state.generator, state.average):
+        for network in (state.generator, state.discriminator, state.average):
             if network is not None:
-                network.alpha = of_generator
+                network.alpha = alpha

@@ -109,7 +109,7 @@ class Discriminator(nn.Module):
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True, patches: bool = False) -> None:
         super().__init__()
         self.levels, self.skip = tuple(levels), skip
-        self.alpha = 1.0  # weight of the path from the newest level, raised while films of that level come in
+        self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
         self.recompute = 0  # as in Generator
         self.films = nn.ModuleDict(
             {str(r): ConvFromPicture2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])}
@@ -235,9 +235,7 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
     """The networks of level `level` from those of the level below; the old ones are left as they are.
 
     preserve: every layer is kept, and what is new starts silent, so G(z) is the old picture enlarged and D(x) the old
-    verdict on the halved film. G's new head starts at zero and learns from there; D's new path starts as drawn, behind `alpha` = 0, which
-    training raises with the share of films that show the new level (with transition = fade, G's too). Left to learn its own weight from
-    zero, D hardly does: the path from below tells real from fake well enough, so D never sees the new level, and G is not asked for it.
+    verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them).
     reset: layers between the latent and the old resolution are kept, the outer ones are new. scratch: all new.
     """
     taller_g, taller_d = build(config, level, seed)
@@ -246,17 +244,19 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
     for taller, old in ((taller_g, generator), (taller_d, discriminator)):
         taller.load_state_dict({**taller.state_dict(), **{k: v for k, v in old.state_dict().items() if k in taller.state_dict()}})
     if config.growth == "preserve":
-        taller_d.alpha = 0.0
         if config.transition == "fade":
-            taller_g.alpha = 0.0
+            taller_g.alpha = taller_d.alpha = 0.0
         else:
             silence(taller_g, taller_d)
     return taller_g, taller_d
 
 
 def silence(generator: Generator, discriminator: Discriminator) -> None:
-    """Zero the newest head of G and D's newest verdict on patches: they learn from there."""
+    """Zero the newest head of G, the scale of the last batch norm on D's newest path and its newest verdict on patches: they learn from there."""
     nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
+    norm = discriminator.blocks[str(discriminator.levels[-2])][1]
+    nn.init.zeros_(norm.weight)
+    nn.init.zeros_(norm.bias)
     if str(discriminator.levels[-1] // 8) in discriminator.patches:
         nn.init.zeros_(discriminator.patches[str(discriminator.levels[-1] // 8)].weight)
 

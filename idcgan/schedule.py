@@ -44,12 +44,9 @@ class Schedule:
         start = self.until[level - 1] if level else 0.0
         return min(1.0, max(0.0, (seconds - start) / (self.until[level] - start)))
 
-    def warmth(self, level: int, step: int, seconds: float, cool_down: float, cool_down_for: str = "run") -> float:
-        """What the learning rates are multiplied by: 1, and over the last `cool_down` of the run (or of each level) in a line to a fiftieth."""
-        if cool_down_for == "level":
-            gone = self.progress(level, step, seconds)
-        else:
-            gone = (sum(self.steps[:level]) + step) / sum(self.steps) if self.steps else seconds / self.until[-1]
+    def warmth(self, level: int, step: int, seconds: float, cool_down: float) -> float:
+        """What the learning rates are multiplied by: 1, and over the last `cool_down` of the run in a line to a fiftieth."""
+        gone = (sum(self.steps[:level]) + step) / sum(self.steps) if self.steps else seconds / self.until[-1]
         return min(1.0, max(0.02, (1.0 - gone) / cool_down)) if cool_down else 1.0
 
     def finished(self, level: int, step: int, seconds: float) -> bool:

@@ -38,7 +38,6 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
     left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
-    left_out |= {"cool_down": 0.0}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
         assert getattr(config, field) == value, field
@@ -197,7 +196,7 @@ def test_the_hash_changes_with_every_field(field):
         "epochs_for": "level", "level_shares": (1.0, 2.0), "batch_size": (5,), "transition": "fade", "generator_loss": "saturating",
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
         "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "fine_head": True, "grain": True, "patches": True,
-        "kernels": "bilinear", "objective": "hinge", "cool_down_for": "level",
+        "kernels": "bilinear", "objective": "hinge",
     }  # fmt: skip
     now = getattr(base, field)
     value = others[field] if field in others else now + 1 if isinstance(now, int) else 0.9 * now + 0.07

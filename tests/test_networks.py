@@ -408,7 +408,6 @@ def test_every_new_parameter_learns_within_two_steps(resolutions):
     names = list(old.values())
     raise_resolution(state, conf)
     first = [{k: v.clone() for k, v in n.named_parameters()} for n in (state.generator, state.discriminator)]
-    set_alpha(state, 1.0, 0.5)
     for seed in range(2):
         step(state, conf, films(4, resolutions[1], seed=seed))
     for network, was, known in zip((state.generator, state.discriminator), first, names, strict=True):
@@ -474,7 +473,7 @@ def test_fade_goes_from_the_old_picture_to_the_new_layers():
     assert generator.alpha == discriminator.alpha == 0.0
     assert torch.equal(before_tanh(generator, z), enlarge(old_picture))
     assert torch.equal(discriminator(x), old_verdict)
-    set_alpha(state, 1.0, 1.0)
+    set_alpha(state, 1.0)
     assert state.average.alpha == 1.0
     with torch.no_grad():
         features = z[:, :, None, None]
@@ -484,7 +483,7 @@ def test_fade_goes_from_the_old_picture_to_the_new_layers():
     assert part.abs().max() > 1e-4, "the new head is silent, though fade should do that by alpha"
     assert torch.allclose(before_tanh(generator, z), enlarge(old_picture) + part, atol=1e-6)
     assert not torch.equal(discriminator(x), old_verdict)
-    set_alpha(state, 0.5, 0.5)
+    set_alpha(state, 0.5)
     assert torch.allclose(before_tanh(generator, z), enlarge(old_picture) + 0.5 * part, atol=1e-6)
 
 

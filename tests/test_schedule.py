@@ -104,16 +104,3 @@ def test_rates_cool_down_over_the_last_part_of_the_run():
     assert {schedule.warmth(1, step, 0.0, 0.0) for step in range(25)} == {1.0}
     clock = Schedule.plan(RunConfig(resolutions=(16, 32), epochs=0, minutes=10, batch_size=(4,)), 12)
     assert [clock.warmth(1, 5, seconds, 0.5) for seconds in (0.0, 300.0, 450.0, 700.0)] == pytest.approx([1.0, 1.0, 0.5, 0.02])
-
-
-def test_rates_cool_down_in_every_level_and_begin_anew_in_the_next():
-    """Two levels of 6 and 24 steps, the last half of each; and by the clock, two of five minutes."""
-    config = RunConfig(resolutions=(16, 32), epochs=10, level_shares=(1.0, 4.0), batch_size=(4,))
-    schedule = Schedule.plan(config, 12)
-    assert [schedule.warmth(0, step, 0.0, 0.5, "level") for step in range(7)] == pytest.approx([1, 1, 1, 1, 2 / 3, 1 / 3, 0.02])
-    assert [schedule.warmth(1, step, 0.0, 0.5, "level") for step in (0, 12, 18, 24)] == pytest.approx([1, 1, 0.5, 0.02])
-    clock = Schedule.plan(RunConfig(resolutions=(16, 32), epochs=0, minutes=10, batch_size=(4,)), 12)
-    seconds = (0.0, 150.0, 225.0, 299.0)
-    for level in (0, 1):
-        warm = [clock.warmth(level, 5, 300.0 * level + s, 0.5, "level") for s in seconds]
-        assert warm == pytest.approx([1, 1, 0.5, 0.02])

@@ -16,7 +16,6 @@ from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
-from idcgan import levels
 from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
 from idcgan.moves import step, update_average
@@ -147,24 +146,6 @@ def test_the_average_follows_weights_and_statistics():
     assert average.blocks["4"][1].num_batches_tracked == 7
     update_average(average, network, 0.999, steps=1)  # a young level forgets quickly: decay 2/4
     assert torch.allclose(average.blocks["4"][1].running_mean, torch.tensor(0.5 * 0.2 + 0.5 * 2.0))
-
-
-@pytest.mark.parametrize("transition", ["replace", "fade", "jump"])
-def test_the_discriminators_new_path_opens_as_films_of_the_new_level_come_in(pyramid_path, tmp_path, monkeypatch, transition):
-    weights = {16: [], 32: []}
-    real = levels.step
-
-    def watched(state, *rest):
-        weights[state.discriminator.levels[-1]].append((state.generator.alpha, state.discriminator.alpha))
-        return real(state, *rest)
-
-    monkeypatch.setattr(levels, "step", watched)
-    folder = run(pyramid_path, tmp_path / "run", transition=transition, transition_share=0.5)
-    replaced = [float(row["replaced"]) for row in folder.history() if row["resolution"] == 32]
-    assert set(weights[16]) == {(1.0, 1.0)}
-    assert [d for _, d in weights[32]] == pytest.approx(replaced, abs=1e-5)
-    assert [g for g, _ in weights[32]] == pytest.approx(replaced if transition == "fade" else [1.0] * len(replaced), abs=1e-5)
-    assert (min(replaced), max(replaced)) == (1.0 if transition == "jump" else 0.0, 1.0)
 
 
 # ---- what a run leaves behind ------------------------------------------------------------------------------------------

@@ -152,8 +152,7 @@ show(plan, alt="The levels of the run; in each but the first the replaced share 
 #
 # What becomes of the networks when the resolution rises? The paper does not say. With `preserve`, our default, both keep every layer they have
 # learnt: a new generator level adds a residual, zero at first, to the enlarged picture of the level below; a new discriminator level adds a path
-# whose weight rises from 0 to 1 with the share of films that show the new level. `reset`, the plain reading of the paper, draws the outer layers
-# anew.
+# whose last scale is zero. `reset`, the plain reading of the paper, draws the outer layers anew.
 
 # %%
 source(grow, silence)
@@ -466,7 +465,7 @@ assert run.run["status"] in ("finished", "interrupted")
 # ## Recap
 #
 # - A level begins with the films of the level below, enlarged; their sharper twins take over, share by share.
-# - Growth can keep the picture: what is new starts silent; in G it learns from there, in D it comes in as the films of the new level do.
+# - Growth can keep the picture: what is new starts silent and learns, with no schedule of its own.
 # - D moves first, on fakes that are cut off from G; then G moves against the new D.
 # - Two losses and two beliefs say whether there is still a game; they do not say whether the films are good.
 # - A run that was steered says so.
