@@ -97,18 +97,11 @@ PRESETS["sketch"] = dict(
     samples=8,
     moments=6,
 )
-# up to 256 and in under four minutes, a first look on any machine: as the first single runs, not yet measured with the fields of recommended
+# up to 256 and in under four minutes, a first look on any machine: recommended, from 64 and half as wide below 64 (docs/runs.md)
 PRESETS["laptop"] = dict(
+    PRESETS["recommended"],
     resolutions=(64, 128, 256),
     minutes=3.5,
     level_shares=(0.35, 0.4, 0.25),
-    epochs=0,
-    feature_maps_g=16,
-    feature_maps_d=16,
     max_feature_maps=64,
-    learning_rate=0.0003,
-    # without augmentation D learns the films by heart and wins (D(x) 0.9, D(G(z)) 0.05); no flips: the heart has a side
-    augment=("brightness", "contrast", "translation"),
-    ema=0.995,
-    transition_share=0.25,
 )
