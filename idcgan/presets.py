@@ -97,7 +97,7 @@ PRESETS["sketch"] = dict(
     samples=8,
     moments=6,
 )
-# up to 256 and in under four minutes, a first look on any machine: recommended, from 64 and half as wide below 64 (docs/runs.md)
+# up to 256 and in under four minutes, a first look on any machine: recommended, from 64, and with 64 maps at most (docs/runs.md)
 PRESETS["laptop"] = dict(
     PRESETS["recommended"],
     resolutions=(64, 128, 256),
