@@ -1,6 +1,7 @@
 """How much memory a step takes, and ways to take less: counted before anything is computed, so that a run fits or is refused.
 
-Every way has the same mathematics and gives the same numbers; what each costs is measured by `benchmarks/step.py`.
+Every way has the same mathematics and gives the same numbers; what each costs is measured by `benchmarks/step.py`. Numbers are counted
+as of 32 bits, also where the arithmetic is bfloat16: there up to twice as much is counted as is used.
 """
 
 from __future__ import annotations
