@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from idcgan.crops import corners, cut_at
 from idcgan.errors import InputError
 from idcgan.pyramid import Pyramid
 
@@ -25,6 +26,7 @@ class MixedBatches:
     transition: replace (paper): some films of the batch at `resolution`, the others up-sampled from `previous`;
     fade (ProGAN): every film a blend of both; jump: all at `resolution` from the first step.
     part: (i, n), only the i-th of n equal parts of every batch is prepared, for one of n processes.
+    crop: a crop of this side of each film instead of the film, at a place that is a function of (seed, resolution, step) too; 0: films.
     Raises InputError for a value that does not fit, naming it.
     """
 
@@ -37,6 +39,7 @@ class MixedBatches:
         transition: str = "replace",
         seed: int = 0,
         part: tuple[int, int] = (0, 1),
+        crop: int = 0,
     ):
         if transition not in TRANSITIONS:
             raise InputError(f"transition is {transition!r}: use one of {', '.join(TRANSITIONS)}.")
@@ -49,6 +52,7 @@ class MixedBatches:
         self.films = pyramid.level(resolution)
         self.lower = None if previous is None or transition == "jump" else pyramid.level(previous)
         self.resolution, self.batch_size, self.transition, self.seed = resolution, batch_size, transition, seed
+        self.crop = crop
         share = batch_size // part[1]
         self._rows = range(part[0] * share, (part[0] + 1) * share)
 
@@ -72,6 +76,11 @@ class MixedBatches:
         Raises InputError for a share outside [0, 1].
         """
         chosen, twins, share, said = self.plan(step, share)
+        if self.crop:
+            out = np.empty((len(chosen), self.films.shape[1], self.crop, self.crop), np.float32)
+            for i, (index, (rows, columns)) in enumerate(zip(chosen, self.windows(step), strict=True)):
+                _to_tanh_range(self.films[index, :, rows, columns], out[i])
+            return out, said
         out = np.empty((len(chosen), *self.films.shape[1:]), np.float32)
         for i, index in enumerate(chosen):
             if i < twins:
@@ -84,6 +93,13 @@ class MixedBatches:
                 else:
                     upsample(lower[channel], out[i, channel])
         return out, said
+
+    def windows(self, step: int) -> list[tuple[slice, slice]]:
+        """Rows and columns of the crops of this part."""
+        rng = np.random.default_rng([self.seed, self.resolution, step, 1])
+        places = corners(rng, self.batch_size, self.resolution, self.crop)[self._rows.start : self._rows.stop]
+        starts = places * (self.resolution // cut_at(self.resolution, self.crop))
+        return [(slice(row, row + self.crop), slice(column, column + self.crop)) for row, column in starts.tolist()]
 
     def plan(self, step: int, share: float) -> tuple[np.ndarray, int, float, float]:
         """What `batch` shows: the films of this part, how many of them at full resolution, the weight of the twin, and the share to tell."""
@@ -117,6 +133,9 @@ class ResidentBatches:
         """As `MixedBatches.batch`, a tensor on the device; what is up-sampled differs from it by rounding."""
         chosen, twins, weight, said = self._batches.plan(step, share)
         index = torch.from_numpy(chosen).to(self._device, non_blocking=True)
+        if self._batches.crop:
+            crops = [self._films[i, :, rows, columns] for i, (rows, columns) in zip(chosen.tolist(), self._batches.windows(step), strict=True)]
+            return torch.stack(crops).float().div_(127.5).sub_(1), said
         films = self._films[index].float().div_(127.5).sub_(1)
         if twins < len(chosen):
             lower = self._lower[index[twins:]].float().div_(127.5).sub_(1)

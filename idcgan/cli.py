@@ -62,7 +62,7 @@ def train(
     epochs: Epochs = 0,
     minutes: Minutes = 0.0,
     seed: Seed = 0,
-    init: Annotated[Path | None, typer.Option(help="start from the networks of this run")] = None,
+    init: Annotated[Path | None, typer.Option(help="start from the networks of this run (before crops also pretrained:NAME)")] = None,
     resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
     like: Annotated[Path | None, typer.Option(metavar="RUN", help="train anew as RUN was: its config, seed and films")] = None,
     memory_limit: Annotated[float, typer.Option(help="GB of memory to stay below; left out: what is free")] = 0.0,

@@ -42,6 +42,10 @@ RANGES = {
     "feature_maps_g": (1, 512),
     "feature_maps_d": (1, 512),
     "max_feature_maps": (0, 4096),
+    "min_feature_maps": (1, 4096),
+    "crops_from": (0, 4096),
+    "crop": (64, 2048),
+    "crop_maps": (1, 512),
     "micro_batch": (0, 1_000_000),
     "epochs": (0, 1_000_000),
     "minutes": (0.0, 100_000.0),
@@ -82,6 +86,7 @@ class RunConfig:
     feature_maps_g: int = 8  # at the last hidden layer of the top level, doubling towards the latent
     feature_maps_d: int = 8
     max_feature_maps: int = 128  # where the doubling stops; 0: never
+    min_feature_maps: int = 1  # no level has fewer, so that narrow tops do not ask for wide bottoms
     blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
     smooth_from: int = 0  # from this resolution on G enlarges bilinearly and then convolves 3 x 3, against checkerboards; 0: never
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
@@ -90,6 +95,9 @@ class RunConfig:
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
     kernels: str = "normal"  # how convolutions start, see networks.initialise
     growth: str = "preserve"
+    crops_from: int = 0  # from this resolution on G's new layers alone are trained, with a fine head, on crops (crops.py); 0: never
+    crop: int = 128  # side of these crops
+    crop_maps: int = 16  # first feature maps of the discriminator there, doubling
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
@@ -137,6 +145,7 @@ class RunConfig:
         if self.objective != "bce" and (self.label_smoothing or self.generator_loss != "non_saturating"):
             raise InputError(f"label_smoothing and generator_loss belong to objective bce; objective is {self.objective}, leave them out.")
         _check_levels(self)
+        _check_crops(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
@@ -163,6 +172,14 @@ class RunConfig:
     def batch_at(self, level: int) -> int:
         """Films per batch at level index `level` (0 is D1)."""
         return self.batch_size[level] if len(self.batch_size) > 1 else self.batch_size[0]
+
+    def on_crops(self, level: int) -> bool:
+        """Whether level index `level` is trained on crops."""
+        return bool(self.crops_from) and self.resolutions[level] >= self.crops_from
+
+    def side_at(self, level: int) -> int:
+        """The side in pixels of what is trained on at level index `level`: crops or films."""
+        return self.crop if self.on_crops(level) else self.resolutions[level]
 
     def shares(self) -> tuple[float, ...]:
         """Each level's share of the run; sums to 1."""
@@ -274,6 +291,18 @@ def _check_levels(config: RunConfig) -> None:
         raise InputError(f"level_shares holds {min(config.level_shares)}; every level needs a share above 0.")
     if not config.epochs and not config.minutes:
         raise InputError("epochs and minutes are both 0; set one of them to say how long to train.")
+
+
+def _check_crops(config: RunConfig) -> None:
+    cropped = [r for level, r in enumerate(config.resolutions) if config.on_crops(level)]
+    if not cropped:
+        return
+    if config.growth != "preserve":
+        raise InputError(f"crops_from is {config.crops_from} and growth is {config.growth}; crops need growth preserve, which keeps what lies below.")
+    if cropped[0] == config.resolutions[0]:
+        raise InputError(f"crops_from is {config.crops_from} and the first level is {cropped[0]}; add a level below, which is trained on films.")
+    if config.crop & (config.crop - 1) or config.crop > cropped[0] // 2:
+        raise InputError(f"crop is {config.crop}; give a power of two from 64 to {cropped[0] // 2}, half the first level on crops.")
 
 
 def _coerce(name: str, value: Any, hint: Any) -> Any:

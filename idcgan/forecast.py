@@ -71,7 +71,7 @@ def time_step(config: RunConfig, level: int, device: torch.device, way: Way, lon
 
     state = start(config, device, level)
     way.take(state)
-    side = config.resolutions[level]
+    side = config.side_at(level)
     real = torch.rand(config.batch_at(level), config.channels, side, side).mul_(2).sub_(1).to(device, memory_format=tuning.memory_format(device))
 
     def timed() -> float:

@@ -101,7 +101,7 @@ class FineHead(nn.Module):
         """(b, maps_in, resolution / 2, the same) and the latents -> (b, channels, resolution, resolution), float32 also under autocast"""
         h = self.up(framed(framed(h)))  # (b, maps, n + 2, 4 (n + 2)): with a frame of 2 pixels, and the pixels of 2 x 2 blocks beside one another
         if self.grain is not None:
-            h = self.grain(h, grain_of(z, self.resolution + 4))
+            h = self.grain(h, grain_of(z, 2 * h.shape[2]))
         return self.conv(self.activate(self.norm(h)))
 
 

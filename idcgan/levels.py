@@ -23,11 +23,10 @@ from .live import Live, steer
 from .loader import Loader
 from .memory import Way
 from .moves import set_alpha, step
-from .networks import Generator, standing_statistics
 from .pyramid import Pyramid
 from .records import RunFolder, to_bytes
 from .schedule import Clock, Schedule
-from .state import State, check_finite, level_seed, raise_resolution, save, set_rates
+from .state import State, check_finite, finished_generator, raise_resolution, save, set_rates
 from .watch import Interruption, ProgressLine, Watch
 
 OnLog = Callable[[dict[str, Any]], None]
@@ -106,9 +105,10 @@ def _pause(session: Session, state: State, clock: Clock, interruption: Interrupt
 
 def _loader(session: Session, state: State) -> Loader:
     config, level, crew = session.config, state.level, session.crew
-    below = config.resolutions[level - 1] if level else None
+    on_crops = config.on_crops(level)
+    below = config.resolutions[level - 1] if level and not on_crops else None  # new layers alone learn there: nothing has to be kept from forgetting
     batches = MixedBatches(session.pyramid, config.resolutions[level], config.batch_at(level), below, config.transition, config.seed,
-                           (crew.rank, crew.size))  # fmt: skip
+                           (crew.rank, crew.size), config.crop if on_crops else 0)  # fmt: skip
 
     def share(at: int) -> float:
         if session.live and "replaced" in session.live.in_force:
@@ -149,7 +149,11 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
         return
     state.moments = int(progress * config.moments)
     network = copy.deepcopy(state.generator if state.average is None else state.average).train()
-    pictures = network(latents[:8].to(next(network.parameters()).device))
+    if network.crop:  # whole films, one at a time: eight of 2048 x 2048 would take more memory than the training
+        network.crop = 0
+        network.eval()
+    device = next(network.parameters()).device
+    pictures = torch.cat([network(z.to(device)) for z in latents[:8].split(1 if network.frozen else 8)])
     folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:03d}", to_bytes(pictures), columns=8, most=8 * 256,
                      facts={"idcgan:step": str(state.step)})  # fmt: skip
 
@@ -167,10 +171,3 @@ def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: T
     films = np.concatenate([to_bytes(network(z[None].to(device))) for z in latents])
     folder.save_grid(f"{resolution:04d}", films)
     return glance(films[:, 0], pyramid.level(resolution)[:, 0], config.seed)
-
-
-def finished_generator(state: State, config: RunConfig) -> Generator:
-    """A copy of the average (or of the generator where there is none) with batch-norm statistics of its own, in eval mode."""
-    network = copy.deepcopy(state.generator if state.average is None else state.average)
-    standing_statistics(network, config.batch_at(state.level), seed=level_seed(config, state.level))
-    return network

@@ -95,7 +95,7 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     share = -(-config.batch_at(level) // processes)
     batch = min(share, config.micro_batch or share)
     of_g = _outputs(generator, torch.empty(2, config.latent_dim, device="meta"))
-    of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.resolutions[level]] * 2, device="meta"))
+    of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.side_at(level)] * 2, device="meta"))
     in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
     kept = KEPT_IN_LARGE_PAGES if "THP_MEM_ALLOC_ENABLE" in os.environ else KEPT
     yield Way(0, True, int(kept * in_use[0]) + INTERPRETER)

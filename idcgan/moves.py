@@ -90,7 +90,8 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
 
 
 def _view(state: State, config: RunConfig, films: Tensor, crew: Crew) -> Tensor:
-    return augment(films, config.augment, state.rng, config.augment_strength, crew)
+    kinds = () if config.on_crops(state.level) else config.augment  # crops are drawn anew at every step as it is
+    return augment(films, kinds, state.rng, config.augment_strength, crew)
 
 
 @torch.no_grad()

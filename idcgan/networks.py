@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
+from .crops import MARGIN, PatchDiscriminator, corners_of, cut, cut_at
 from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
 from .layers import FineHead, Grain, SmoothUp, Up, grain_of
@@ -27,11 +28,11 @@ fx.wrap("grain_of")
 SLOPE = 0.2  # of LeakyReLU, as in Radford et al. 2015
 
 
-def feature_maps(top: int, last: int, cap: int) -> dict[int, int]:
-    """Feature maps held at each resolution 4, 8 .. top/2: `last` at top/2, doubling towards 4, at most `cap` (0: no cap)."""
+def feature_maps(top: int, last: int, cap: int, least: int = 1) -> dict[int, int]:
+    """Feature maps held at each resolution 4, 8 .. top/2: `last` at top/2, doubling towards 4, at most `cap` (0: no cap), and `least`."""
     maps, resolution, count = {}, top // 2, last
     while resolution >= 4:
-        maps[resolution] = min(count, cap) if cap else count
+        maps[resolution] = max(least, min(count, cap) if cap else count)
         resolution, count = resolution // 2, count * 2
     return maps
 
@@ -41,17 +42,17 @@ class Generator(nn.Module):
 
     `blocks[r]` yields features at resolution r; `heads[R]` turns the features at R/2 into a picture at R. With
     `skip` (growth = preserve) every level keeps its head, and each adds its part to the enlarged picture of the level
-    below; without, there is one head and the network is the plain DCGAN chain. With `fine_head` a head has features of its own at R.
+    below; without, there is one head and the network is the plain DCGAN chain. From `fine_from` on (0: never) a head has features of its own at R.
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_head: bool = False) -> None:  # fmt: skip
+                 fine_from: int = 0) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
-            if picture and fine_head:
+            if picture and fine_from and to >= fine_from:
                 return FineHead(maps_in, max(1, maps_in // 2), maps_out, to, grain)
             if smooth_from and to >= smooth_from:
                 return SmoothUp(maps_in, maps_out, edges)
@@ -59,6 +60,8 @@ class Generator(nn.Module):
 
         self.alpha = 1.0  # weight of the newest head while `transition = fade` blends it in (Karras et al. 2018)
         self.recompute = 0  # how many of the highest blocks backward computes again instead of keeping them in memory
+        self.crop = 0  # side of the crops that come out instead of films, see `crops.py`; 0: films
+        self.frozen = False  # whether all but the newest block and head stay as they are
         first = nn.ConvTranspose2d(latent_dim, maps[4], 4, 1, 0, bias=False)  # (b, latent, 1, 1) -> (b, maps[4], 4, 4)
         self.blocks = nn.ModuleDict({"4": nn.Sequential(first, batch_norm(maps[4]), nn.ReLU(inplace=True))})
         resolution = 8
@@ -81,6 +84,12 @@ class Generator(nn.Module):
             if part is not None:
                 weight = self.alpha if 2 * int(name) == self.levels[-1] else 1.0
                 picture = part if picture is None else picture.add_(part, alpha=weight)  # in place: enlarge has just made it
+            if self.crop and int(name) == cut_at(self.levels[-1], self.crop):
+                places = corners_of(z, self.levels[-1], self.crop)
+                h, picture = cut(h, places), None if picture is None else cut(picture, places, 2)
+        if self.crop:
+            margin = MARGIN * self.levels[-1] // cut_at(self.levels[-1], self.crop)
+            picture = picture[:, :, margin:-margin, margin:-margin]
         return self.tanh(picture)
 
     def _stage(self, h: Tensor, name: str, z: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -88,11 +97,32 @@ class Generator(nn.Module):
         head, (up, norm, activate) = str(2 * int(name)), self.blocks[name]
         h = up(h)
         if name in self.grain:
-            h = self.grain[name](h, grain_of(z, int(name)))
+            h = self.grain[name](h, grain_of(z, h.shape[-1]))
         h = activate(norm(h))
         if head not in self.heads:
             return h, None
         return h, self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
+
+    def newest(self) -> list[nn.Module]:
+        """The layers that the highest level has and the one below has not."""
+        name = str(self.levels[-1] // 2)
+        return [part[key] for part, key in ((self.blocks, name), (self.grain, name), (self.heads, str(self.levels[-1]))) if key in part]
+
+    def freeze(self) -> None:
+        """From now on only the newest layers learn; the others are as they are when films are made, batch norm too."""
+        self.frozen = True
+        self.requires_grad_(False)
+        for part in self.newest():
+            part.requires_grad_(True)
+        self.train(self.training)
+
+    def train(self, mode: bool = True) -> Generator:
+        """As in nn.Module, but what is frozen stays in eval mode."""
+        super().train(mode and not self.frozen)
+        self.training = mode
+        for part in self.newest():
+            part.train(mode)
+        return self
 
 
 class Discriminator(nn.Module):
@@ -183,21 +213,30 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
 
 def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator]:
     """Both networks for level index `level`, weights drawn as in DCGAN from a seed of their own."""
-    generator = build_generator(config, level)
-    maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps)
-    discriminator = Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches)
+    generator, discriminator = build_generator(config, level), build_discriminator(config, level)
     rng = torch.Generator().manual_seed(seed)
     initialise(generator, rng, config.kernels)
     initialise(discriminator, rng, config.kernels)
+    if config.on_crops(level):
+        generator.crop = config.crop
+        generator.freeze()
     return generator, discriminator
+
+
+def build_discriminator(config: RunConfig, level: int) -> Discriminator | PatchDiscriminator:
+    """The discriminator for level index `level`, weights as PyTorch leaves them."""
+    if config.on_crops(level):
+        return PatchDiscriminator(config.resolutions[level], config.channels, config.crop_maps)
+    maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps, config.min_feature_maps)
+    return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches)
 
 
 def build_generator(config: RunConfig, level: int) -> Generator:
     """The generator for level index `level`, weights as PyTorch leaves them: to be initialised or loaded."""
-    maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps)
+    maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps, config.min_feature_maps)
     skip = config.growth == "preserve"
     return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain, config.fine_head)  # fmt: skip
+                     config.grain, 1 if config.fine_head else config.crops_from)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
@@ -237,13 +276,17 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
     preserve: every layer is kept, and what is new starts silent, so G(z) is the old picture enlarged and D(x) the old
     verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them).
     reset: layers between the latent and the old resolution are kept, the outer ones are new. scratch: all new.
+    At a level on crops D is a new one, which judges patches.
     """
     taller_g, taller_d = build(config, level, seed)
     if config.growth == "scratch":
         return taller_g, taller_d
-    for taller, old in ((taller_g, generator), (taller_d, discriminator)):
+    on_crops = config.on_crops(level)
+    for taller, old in ((taller_g, generator), (taller_d, discriminator))[: 1 if on_crops else 2]:
         taller.load_state_dict({**taller.state_dict(), **{k: v for k, v in old.state_dict().items() if k in taller.state_dict()}})
-    if config.growth == "preserve":
+    if on_crops:
+        silence_head(taller_g)
+    elif config.growth == "preserve":
         if config.transition == "fade":
             taller_g.alpha = taller_d.alpha = 0.0
         else:
@@ -253,12 +296,17 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
 
 def silence(generator: Generator, discriminator: Discriminator) -> None:
     """Zero the newest head of G, the scale of the last batch norm on D's newest path and its newest verdict on patches: they learn from there."""
-    nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
+    silence_head(generator)
     norm = discriminator.blocks[str(discriminator.levels[-2])][1]
     nn.init.zeros_(norm.weight)
     nn.init.zeros_(norm.bias)
     if str(discriminator.levels[-1] // 8) in discriminator.patches:
         nn.init.zeros_(discriminator.patches[str(discriminator.levels[-1] // 8)].weight)
+
+
+def silence_head(generator: Generator) -> None:
+    """Zero the newest head of G: its films are those of the level below, enlarged."""
+    nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
 
 
 def same_layers(old: nn.Module, new: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
@@ -274,12 +322,12 @@ def standing_statistics(generator: Generator, batch_size: int, seed: int, batche
     its neighbours in the batch ("standing statistics", Brock et al. 2019, appendix).
     """
     rng = torch.Generator().manual_seed(seed)
-    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d)]
+    generator.train()
+    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d) and m.training]  # frozen ones have theirs
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # None: a plain mean over all batches
-    generator.train()
     device = next(generator.parameters()).device
     with torch.no_grad():
         for _ in range(batches):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,8 +11,9 @@ from torch import nn
 
 from . import checkpoint, tuning
 from .config import RunConfig
+from .crops import PatchDiscriminator
 from .errors import InputError, WorkError
-from .networks import Discriminator, Generator, build, grow, same_layers
+from .networks import Discriminator, Generator, build, grow, same_layers, standing_statistics
 from .records import RunFolder
 
 POSITION = ("level", "step", "films_seen", "seconds", "level_began", "rows", "moments")
@@ -29,7 +29,7 @@ class State:
     """
 
     generator: Generator
-    discriminator: Discriminator
+    discriminator: Discriminator | PatchDiscriminator
     average: Generator | None
     optimizer_g: torch.optim.Optimizer
     optimizer_d: torch.optim.Optimizer
@@ -55,7 +55,7 @@ class State:
 def start(config: RunConfig, device: torch.device, level: int = 0) -> State:
     """Fresh networks, optimisers and random numbers for level index `level`, all from `config.seed`."""
     generator, discriminator = build(config, level, level_seed(config, level))
-    return _state(config, device, generator, discriminator, level)
+    return new_state(config, device, generator, discriminator, level)
 
 
 def level_seed(config: RunConfig, level: int) -> int:
@@ -63,10 +63,13 @@ def level_seed(config: RunConfig, level: int) -> int:
     return config.seed * 1000 + level
 
 
-def _state(config: RunConfig, device: torch.device, generator: Generator, discriminator: Discriminator, level: int) -> State:
+def new_state(
+    config: RunConfig, device: torch.device, generator: Generator, discriminator: Discriminator | PatchDiscriminator, level: int
+) -> State:
+    """The first state of level index `level` with these two players."""
     for network in (generator, discriminator):
         network.to(device=device, memory_format=tuning.memory_format(device)).train()
-    average = copy.deepcopy(generator).requires_grad_(False) if config.ema else None
+    average = copy.deepcopy(generator).requires_grad_(False) if config.ema else None  # frozen layers are the same in both
     optimizer_g, optimizer_d = (_adam(network, rate, config) for network, rate in zip((generator, discriminator), config.rates(), strict=True))
     rng = torch.Generator().manual_seed(config.seed)
     return State(generator, discriminator, average, optimizer_g, optimizer_d, rng, level)
@@ -74,7 +77,7 @@ def _state(config: RunConfig, device: torch.device, generator: Generator, discri
 
 def _adam(network: nn.Module, learning_rate: float, config: RunConfig) -> torch.optim.Optimizer:
     fused = next(network.parameters()).device.type in ("cpu", "cuda")  # one kernel for all weights
-    return torch.optim.Adam(network.parameters(), learning_rate, (config.beta1, config.beta2), fused=fused)
+    return torch.optim.Adam([p for p in network.parameters() if p.requires_grad], learning_rate, (config.beta1, config.beta2), fused=fused)
 
 
 def set_rates(state: State, config: RunConfig, warmth: float) -> None:
@@ -85,21 +88,33 @@ def set_rates(state: State, config: RunConfig, warmth: float) -> None:
 
 
 def raise_resolution(state: State, config: RunConfig) -> None:
-    """One level up, in place. With growth = preserve the layers that stay keep the optimiser's memory and the average."""
+    """One level up, in place. With growth = preserve the layers that stay keep the optimiser's memory and the average.
+
+    A level on crops is built on the finished generator of the level below, and there is nothing to carry over.
+    """
     device = next(state.generator.parameters()).device
-    level = state.level + 1
-    generator, discriminator = grow(config, level, level_seed(config, level), state.generator, state.discriminator)
-    taller = _state(config, device, generator, discriminator, level)
-    if config.growth == "preserve":
+    level, on_crops = state.level + 1, config.on_crops(state.level + 1)
+    below = finished_generator(state, config) if on_crops else state.generator
+    generator, discriminator = grow(config, level, level_seed(config, level), below, state.discriminator)
+    taller = new_state(config, device, generator, discriminator, level)
+    if config.growth == "preserve" and not on_crops:
         _carry(state.optimizer_g, taller.optimizer_g, state.generator, taller.generator)
         _carry(state.optimizer_d, taller.optimizer_d, state.discriminator, taller.discriminator)
-    if state.average is not None and config.growth != "scratch":
+    if state.average is not None and config.growth != "scratch" and not on_crops:
         kept = {k: v for k, v in state.average.state_dict().items() if k in taller.average.state_dict()}
         taller.average.load_state_dict({**taller.average.state_dict(), **kept})
     for name in PARTS:
         setattr(state, name, getattr(taller, name))
     state.wrapped = None
     state.level, state.step, state.moments, state.level_began = level, 0, 0, state.seconds
+
+
+def finished_generator(state: State, config: RunConfig) -> Generator:
+    """A copy of the average (or of the generator where there is none) with batch-norm statistics of its own, in eval mode; it makes whole films."""
+    network = copy.deepcopy(state.generator if state.average is None else state.average)
+    standing_statistics(network, config.batch_at(state.level), seed=level_seed(config, state.level))
+    network.crop = 0
+    return network
 
 
 def _carry(old: torch.optim.Optimizer, new: torch.optim.Optimizer, network: nn.Module, taller: nn.Module) -> None:
@@ -158,31 +173,3 @@ def refuse_changes(before: dict[str, Any], config: RunConfig) -> None:
     changed = [f"{k} ({before.get(k)} -> {now.get(k)})" for k in sorted({*before, *now}) if before.get(k) != now.get(k)]
     if changed:
         raise InputError(f"cannot resume with a changed config: {', '.join(changed)}; leave these as they were, or start a new run.")
-
-
-def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:
-    """`--init RUN`: the networks of another run, at the level where that run stands; optimisers and random numbers are new.
-
-    Levels below are skipped. Raises InputError where the networks do not fit this config.
-    """
-    content = checkpoint.load(Path(path) / "checkpoint.pt")
-    other = RunConfig.from_dict(content["config"])
-    level = content["position"]["level"]
-    reached = other.resolutions[: level + 1]
-    if config.resolutions[: level + 1] != reached:
-        raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
-    state = start(config, device, level)
-    try:
-        state.generator.load_state_dict(content["generator"])
-        state.discriminator.load_state_dict(content["discriminator"])
-        if state.average is not None:
-            state.average.load_state_dict(content["average"] or content["generator"])
-    except RuntimeError:
-        shape = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "latent_dim", "channels", "growth", "blur", "edges",
-                 "smooth_from", "grain", "fine_head", "patches")  # fmt: skip
-        differ = [
-            f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in shape if getattr(other, k) != getattr(config, k)
-        ]
-        reason = ", ".join(differ) or "feature maps are counted from the top resolution, and that differs"
-        raise InputError(f"--init {path}: its networks have another shape: {reason}.") from None
-    return state

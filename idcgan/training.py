@@ -22,10 +22,11 @@ from .levels import OnLog, Session, run_levels
 from .live import Live, let_go
 from .loader import open_or_build
 from .memory import Way, plan_memory, room
+from .origin import start_from
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .schedule import Schedule
-from .state import State, refuse_changes, restore, save, start, start_from
+from .state import State, refuse_changes, restore, save, start
 from .watch import Interruption, ProgressLine
 
 

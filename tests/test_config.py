@@ -38,6 +38,7 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
     left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
+    left_out |= {"crops_from": 0, "min_feature_maps": 1}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
         assert getattr(config, field) == value, field
@@ -160,6 +161,7 @@ def configs():
         low, high = RANGES[field]
         return st.integers(low, high) if isinstance(low, int) else st.floats(low, high, allow_nan=False)
 
+    sound = lambda v: (only_with_bce if v["objective"] != "bce" else {}) | ({"growth": "preserve"} if v["crops_from"] else {})  # noqa: E731
     only_with_bce = {"label_smoothing": 0.0, "generator_loss": "non_saturating"}
     resolutions = st.sampled_from([(16,), (16, 32), (64, 128, 512), (64, 256, 1024)])
     return resolutions.flatmap(
@@ -173,11 +175,13 @@ def configs():
                 "augment": st.lists(st.sampled_from(AUGMENTATIONS), unique=True).map(tuple),
                 **{field: st.sampled_from(values) for field, values in CHOICES.items()},
                 **{field: numbers(field) for field in RANGES if field not in ("epochs", "micro_batch")},
+                "crops_from": st.sampled_from((0, levels[-1]) if len(levels) > 1 and levels[-1] >= 128 else (0,)),
+                "crop": st.sampled_from((64, 128, 256) if levels[-1] >= 512 else (64,)),
                 "micro_batch": st.sampled_from((0, 500)),
                 "epochs": st.integers(1, 1_000_000),
             }
         )
-    ).map(lambda values: RunConfig(**values | ({} if values["objective"] == "bce" else only_with_bce)))
+    ).map(lambda values: RunConfig(**values | sound(values)))
 
 
 @settings(max_examples=60, deadline=None)
@@ -196,7 +200,7 @@ def test_the_hash_changes_with_every_field(field):
         "epochs_for": "level", "level_shares": (1.0, 2.0), "batch_size": (5,), "transition": "fade", "generator_loss": "saturating",
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
         "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "fine_head": True, "grain": True, "patches": True,
-        "kernels": "bilinear", "objective": "hinge",
+        "kernels": "bilinear", "objective": "hinge", "crops_from": 4096,
     }  # fmt: skip
     now = getattr(base, field)
     value = others[field] if field in others else now + 1 if isinstance(now, int) else 0.9 * now + 0.07

@@ -19,9 +19,10 @@ from torch import nn
 from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
 from idcgan.moves import step, update_average
+from idcgan.origin import start_from
 from idcgan.records import COLUMNS, RunFolder
 from idcgan.sampling import load_generator
-from idcgan.state import start, start_from
+from idcgan.state import start
 from idcgan.training import resume, train
 from idcgan.watch import PATIENCE, Watch
 

@@ -1,0 +1,76 @@
+"""Where a run begins that does not begin anew: `--init`, with the networks of another run or a generator of the package."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+
+from . import checkpoint
+from .config import RunConfig
+from .errors import InputError
+from .networks import grow
+from .pretrained import is_pretrained
+from .sampling import Source, load_generator
+from .state import State, level_seed, new_state, start
+
+# fields that give the networks their shape; feature maps are counted from the top resolution
+SHAPE = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "latent_dim", "channels", "growth", "blur", "edges",
+         "smooth_from", "grain", "fine_head", "crops_from", "crop_maps", "patches")  # fmt: skip
+
+
+def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:
+    """`--init`: the networks of another run, at the level where that run stands; optimisers and random numbers are new.
+
+    Levels below are skipped. Where the level above the finished generator of `path` is one on crops, the run begins there, and a generator is enough:
+    "pretrained:normal", a generator file. Raises InputError where the networks do not fit this config.
+    """
+    source = _below_crops(path, config)
+    if source is not None:
+        level = config.resolutions.index(source.generator.levels[-1]) + 1
+        try:
+            players = grow(config, level, level_seed(config, level), source.generator, None)
+        except RuntimeError:
+            raise _other_shape(path, RunConfig.from_dict(json.loads(source.facts["config"])), config) from None
+        return new_state(config, device, *players, level)
+    if is_pretrained(path):
+        raise InputError(
+            f"--init {path} is a generator without a discriminator, and only a level on crops can go on from that: give resolutions that "
+            "begin with its own, and crops_from=RESOLUTION of the next."
+        )
+    content = checkpoint.load(Path(path) / "checkpoint.pt")
+    other = RunConfig.from_dict(content["config"])
+    level = content["position"]["level"]
+    reached = other.resolutions[: level + 1]
+    if config.resolutions[: level + 1] != reached:
+        raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
+    state = start(config, device, level)
+    try:
+        state.generator.load_state_dict(content["generator"])
+        state.discriminator.load_state_dict(content["discriminator"])
+        if state.average is not None:
+            state.average.load_state_dict(content["average"] or content["generator"])
+    except RuntimeError:
+        raise _other_shape(path, other, config) from None
+    return state
+
+
+def _below_crops(path: str | Path, config: RunConfig) -> Source | None:
+    """The finished generator of `path` where the next level of `config` is one on crops."""
+    if not config.crops_from:
+        return None
+    try:
+        source = load_generator(path)
+    except InputError:
+        if is_pretrained(path):
+            raise
+        return None
+    count = len(source.generator.levels)
+    return source if config.resolutions[:count] == source.generator.levels and count < len(config.resolutions) and config.on_crops(count) else None
+
+
+def _other_shape(path: str | Path, other: RunConfig, config: RunConfig) -> InputError:
+    differ = [f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in SHAPE if getattr(other, k) != getattr(config, k)]
+    reason = ", ".join(differ) or "feature maps are counted from the top resolution, and that differs"
+    return InputError(f"--init {path}: its networks have another shape: {reason}.")

@@ -1,0 +1,204 @@
+"""The highest levels on crops: what a crop is, what learns there and what does not, and runs that go that way."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from conftest import assert_same_run
+from torch import nn
+
+from idcgan import InputError, preset
+from idcgan.batches import MixedBatches, ResidentBatches
+from idcgan.crops import PatchDiscriminator, corners, corners_of, cut_at
+from idcgan.fixed_maps import enlarge
+from idcgan.memory import plan_memory
+from idcgan.moves import step
+from idcgan.networks import build, feature_maps
+from idcgan.origin import start_from
+from idcgan.pyramid import Pyramid
+from idcgan.rules import check_dcgan_rules
+from idcgan.sampling import load_generator
+from idcgan.state import finished_generator, raise_resolution, start
+from idcgan.training import resume, train
+
+CPU = torch.device("cpu")
+CONFIG = preset("tiny", resolutions=(32, 64, 128), crops_from=128, crop=64, crop_maps=4, edges="replicate", smooth_from=32, grain=True)
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory):
+    """Eight phantom films at 32, 64 and 128."""
+    path = tmp_path_factory.mktemp("films") / "pyramid"
+    return Pyramid.build("phantom:normal:8", path, (32, 64, 128), workers=1, progress=False)
+
+
+@pytest.fixture
+def grown():
+    """A state at the level on crops, over a level of films that has made a few steps."""
+    state = start(CONFIG, CPU, 1)
+    for _ in range(3):
+        step(state, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
+    raise_resolution(state, CONFIG)
+    return state
+
+
+@pytest.mark.parametrize(("resolution", "crop", "edges"), [(128, 64, "replicate"), (256, 64, "replicate"), (256, 128, "zeros")])
+def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges):
+    wanted = dataclasses.replace(CONFIG, resolutions=(64, resolution), crops_from=resolution, crop=crop, grain=False, edges=edges, kernels="he")
+    generator = build(wanted, 1, 0)[0].eval()
+    z = torch.randn(5, wanted.latent_dim)
+    crops = generator(z)
+    assert crops.shape == (5, 1, crop, crop)
+    generator.crop = 0
+    scale = resolution // cut_at(resolution, crop)
+    for crop_made, film, (row, column) in zip(crops, generator(z), corners_of(z, resolution, crop), strict=True):
+        whole = film[:, scale * row : scale * row + crop, scale * column : scale * column + crop]
+        assert torch.allclose(crop_made, whole, atol=1e-5)
+        assert whole.std() > 1e-3
+
+
+def test_places_are_those_of_the_latents_and_spread_over_the_film():
+    z = torch.randn(400, 7)
+    places = np.array(corners_of(z, 512, 128))
+    assert corners_of(z[5:6], 512, 128) == [tuple(places[5])]
+    room = cut_at(512, 128)
+    assert (places.min(), places.max()) == (2, room - 16 - 2)
+    of_real = corners(np.random.default_rng(0), 400, 512, 128)
+    assert abs(of_real.mean() - places.mean()) < 2, "fake and real crops lie alike"
+
+
+def test_growing_leaves_the_finished_films_of_the_level_below_as_they_are():
+    state = start(CONFIG, CPU, 1)
+    for _ in range(3):
+        step(state, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
+    below = finished_generator(state, CONFIG)
+    raise_resolution(state, CONFIG)
+    z = torch.randn(3, CONFIG.latent_dim)
+    for network in (state.generator, state.average):
+        assert network.crop == 64
+        network.crop = 0
+        enlarged = torch.tanh(enlarge(torch.atanh(below(z).clamp(-0.999999, 0.999999))))
+        assert torch.allclose(network.eval()(z), enlarged, atol=1e-4)
+
+
+def test_only_new_layers_learn(grown):
+    newest = ("blocks.64.", "grain.64.", "heads.128.")
+    before = {name: value.clone() for name, value in grown.generator.state_dict().items()}
+    for _ in range(3):
+        out = step(grown, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
+    assert out["fake"].shape == (4, 1, 64, 64)
+    for name, value in grown.generator.state_dict().items():
+        moved = not torch.equal(value, before[name])
+        assert moved == name.startswith(newest), name
+        if not moved:
+            assert torch.equal(grown.average.state_dict()[name], value), name
+    assert {name for name, p in grown.generator.named_parameters() if p.grad is not None} == {
+        name for name, _ in grown.generator.named_parameters() if name.startswith(newest)
+    }
+
+
+def test_a_finished_generator_makes_whole_films_each_by_itself(grown):
+    step(grown, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
+    network = finished_generator(grown, CONFIG)
+    z = torch.randn(3, CONFIG.latent_dim)
+    assert network(z).shape == (3, 1, 128, 128)
+    assert torch.allclose(network(z)[1:2], network(z[1:2]), atol=1e-5)
+    frozen = grown.generator.state_dict()["blocks.32.1.running_var"]
+    assert torch.equal(network.state_dict()["blocks.32.1.running_var"], frozen), "standing statistics are those of the level below"
+
+
+def test_the_discriminator_of_patches_keeps_the_rules_and_takes_films_and_crops():
+    network = PatchDiscriminator(512, 1, 8)
+    assert all(check.passed for check in check_dcgan_rules(network, "discriminator"))
+    (patches,) = network(torch.rand(3, 1, 64, 64), verdicts=True)
+    assert patches.shape == (3, 64)
+    assert network(torch.rand(3, 1, 128, 128)).shape == (3,)
+    # 22 pixels: a change outside of what a patch sees leaves it alone
+    film = torch.rand(1, 1, 64, 64)
+    other = film.clone()
+    other[..., 40:] += 1.0
+    network.eval()
+    same = (network(film, verdicts=True)[0] == network(other, verdicts=True)[0]).view(8, 8)
+    assert same[:, :4].all()
+    assert not same[:, 4:].any()
+
+
+def test_crops_of_real_films_are_a_function_of_the_step_and_the_same_on_every_device(films):
+    make = lambda part=(0, 1): MixedBatches(films, 128, 4, None, seed=3, part=part, crop=64)  # noqa: E731
+    one, said = make().batch(5)
+    assert one.shape == (4, 1, 64, 64)
+    assert said == 1.0
+    assert np.array_equal(one, make().batch(5)[0])
+    assert not np.array_equal(one, make().batch(7)[0])
+    halves = [make((i, 2)).batch(5)[0] for i in (0, 1)]
+    assert np.array_equal(one, np.concatenate(halves))
+    assert np.allclose(one, ResidentBatches(make(), CPU).batch(5)[0].numpy(), atol=1e-6)
+    whole = films.level(128)[make().indices(5)[0]] / np.float32(127.5) - 1
+    rows, columns = make().windows(5)[0]
+    assert np.allclose(one[0], whole[:, rows, columns], atol=1e-6)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_on_crops_trains_stops_resumes_and_makes_films(films, tmp_path):
+    config = dataclasses.replace(CONFIG, epochs=6)  # 4 steps a level
+    whole = train(config, films.path, tmp_path / "whole", "cpu", progress=False)
+    assert whole.run["status"] == "finished"
+    stop = lambda row: (tmp_path / "run" / "stop").touch() if (row["level"], row["step"]) == (3, 2) else None  # noqa: E731
+    assert train(config, films.path, tmp_path / "run", "cpu", progress=False, on_log=stop).run["status"] == "interrupted"
+    resume(tmp_path / "run", device="cpu", progress=False)
+    assert_same_run(tmp_path / "run", whole.path)
+    source = load_generator(tmp_path / "run")
+    assert source.generator(torch.randn(1, config.latent_dim)).shape == (1, 1, 128, 128)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_generator_is_enough_to_begin_on_crops(films, tmp_path):
+    """The level above what it makes is the first, and what lies below makes the same films as before."""
+    config = dataclasses.replace(CONFIG, epochs=6)
+    shorter = dataclasses.replace(config, resolutions=(32, 64), feature_maps_g=8, feature_maps_d=8)
+    below = train(shorter, films.path, tmp_path / "below", "cpu", progress=False)
+    file = below.path / "generator-0064.safetensors"
+    for number, source in enumerate((below.path, file)):
+        above = train(config, films.path, tmp_path / str(number), "cpu", init=source, progress=False)
+        assert list(above.run["levels"]) == ["128"]
+        theirs, ours = (load_generator(path).generator.state_dict() for path in (file, above.path))
+        assert all(torch.equal(ours[name], value) for name, value in theirs.items())
+    with pytest.raises(InputError, match=r"another shape: .*edges is replicate there and zeros here"):
+        start_from(file, dataclasses.replace(config, edges="zeros", feature_maps_g=2), CPU)
+    with pytest.raises(InputError, match="pretrained:normal is a generator without a discriminator, and only a level on crops"):
+        start_from("pretrained:normal", preset("recommended"), CPU)
+
+
+def test_the_generators_of_the_package_can_be_gone_on_with():
+    config = preset("recommended", resolutions=(128, 256, 512), crops_from=512, feature_maps_g=8, feature_maps_d=8)
+    state = start_from("pretrained:normal", config, CPU)
+    assert state.level == 2
+    z = torch.randn(1, 100)
+    state.generator.crop = 0
+    below = load_generator("pretrained:normal").generator
+    assert torch.allclose(state.generator.eval()(z), torch.tanh(enlarge(torch.atanh(below(z).clamp(-0.999999, 0.999999)))), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"growth": "reset"}, "crops_from is 128 and growth is reset; crops need growth preserve"),
+        ({"resolutions": (128, 256), "level_shares": ()}, "the first level is 128; add a level below, which is trained on films"),
+        ({"crop": 128}, "crop is 128; give a power of two from 64 to 64"),
+        ({"crop": 65}, "crop is 65; give a power of two"),
+        ({"crop": 32}, "crop is 32; it must lie between 64 and"),
+    ],
+)
+def test_what_cannot_be_cut_is_refused(changes, says):
+    with pytest.raises(InputError, match=says):
+        dataclasses.replace(CONFIG, **changes)
+
+
+def test_levels_on_crops_take_less_memory_and_narrow_tops_leave_the_bottom_as_it_is():
+    levels = (64, 128, 256, 512, 1024, 2048)
+    films = preset("recommended", resolutions=levels, feature_maps_g=2, feature_maps_d=2, min_feature_maps=8, precision="fp32")
+    on_crops = dataclasses.replace(films, crops_from=512)
+    assert plan_memory(on_crops, 1e13)[-1].memory < 0.5 * plan_memory(films, 1e13)[-1].memory
+    assert feature_maps(2048, 2, 128, 8) == {1024: 8, 512: 8, 256: 8, 128: 16, 64: 32, 32: 64, 16: 128, 8: 128, 4: 128}
+    assert not any(isinstance(m, nn.Linear) for network in build(CONFIG, 2, 0) for m in network.modules())
