@@ -19,6 +19,7 @@ class Schedule:
     steps: tuple[int, ...]  # empty when the wall clock rules
     until: tuple[float, ...]  # empty when steps rule
     transition_share: float
+    crops_from: int = 0  # levels from here on are each trained by themselves; 0: none
 
     @classmethod
     def plan(cls, config: RunConfig, films: int, first: int = 0) -> Schedule:
@@ -33,9 +34,9 @@ class Schedule:
         shares = [share / sum(raw) for share in raw]
         if config.minutes:
             until = tuple(60 * config.minutes * sum(shares[: i + 1]) for i in range(len(shares)))
-            return cls(config.resolutions, (), until, config.transition_share)
+            return cls(config.resolutions, (), until, config.transition_share, config.crops_from)
         steps = tuple(_level_steps(config, level, films, share) if level >= first else 0 for level, share in enumerate(shares))
-        return cls(config.resolutions, steps, (), config.transition_share)
+        return cls(config.resolutions, steps, (), config.transition_share, config.crops_from)
 
     def progress(self, level: int, step: int, seconds: float) -> float:
         """How much of level `level` is behind us, 0 to 1: after `step` steps in it, `seconds` into the run."""
@@ -45,8 +46,18 @@ class Schedule:
         return min(1.0, max(0.0, (seconds - start) / (self.until[level] - start)))
 
     def warmth(self, level: int, step: int, seconds: float, cool_down: float) -> float:
-        """What the learning rates are multiplied by: 1, and over the last `cool_down` of the run in a line to a fiftieth."""
-        gone = (sum(self.steps[:level]) + step) / sum(self.steps) if self.steps else seconds / self.until[-1]
+        """What the learning rates are multiplied by: 1, and over the last `cool_down` of the run in a line to a fiftieth.
+
+        A level on crops, whose layers are all new, has a fall of its own, and those below end theirs before the first of them.
+        """
+        cropped = [bool(self.crops_from) and r >= self.crops_from for r in self.resolutions]
+        first = level if cropped[level] else 0
+        end = level + 1 if cropped[level] else len(cropped) - sum(cropped)
+        if self.steps:
+            gone = (sum(self.steps[first:level]) + step) / sum(self.steps[first:end])
+        else:
+            start = self.until[first - 1] if first else 0.0
+            gone = (seconds - start) / (self.until[end - 1] - start)
         return min(1.0, max(0.02, (1.0 - gone) / cool_down)) if cool_down else 1.0
 
     def finished(self, level: int, step: int, seconds: float) -> bool:

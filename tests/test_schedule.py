@@ -104,3 +104,18 @@ def test_rates_cool_down_over_the_last_part_of_the_run():
     assert {schedule.warmth(1, step, 0.0, 0.0) for step in range(25)} == {1.0}
     clock = Schedule.plan(RunConfig(resolutions=(16, 32), epochs=0, minutes=10, batch_size=(4,)), 12)
     assert [clock.warmth(1, 5, seconds, 0.5) for seconds in (0.0, 300.0, 450.0, 700.0)] == pytest.approx([1.0, 1.0, 0.5, 0.02])
+
+
+@pytest.mark.parametrize("bound", [{"epochs": 300}, {"epochs": 0, "minutes": 10.0}])
+def test_each_level_on_crops_has_a_fall_of_its_own_and_films_end_theirs_before(bound):
+    """Four levels of a quarter each, two on films and two on crops; rates fall over the last half of each of three legs."""
+    config = RunConfig(resolutions=(32, 64, 128, 256), crops_from=128, crop=64, batch_size=(4,), **bound)
+    schedule = Schedule.plan(config, 12)
+
+    def warmth(level: int, gone: float) -> float:
+        return schedule.warmth(level, round(225 * gone), 150.0 * (level + gone), 0.5)
+
+    films = [warmth(0, 0.0), warmth(0, 1.0), warmth(1, 0.5), warmth(1, 1.0)]
+    assert films == pytest.approx([1.0, 1.0, 0.5, 0.02], abs=0.01)
+    for level in (2, 3):
+        assert [warmth(level, gone) for gone in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([1.0, 1.0, 0.5, 0.02], abs=0.01)
