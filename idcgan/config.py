@@ -44,6 +44,7 @@ RANGES = {
     "max_feature_maps": (0, 4096),
     "min_feature_maps": (1, 4096),
     "crops_from": (0, 4096),
+    "detail": (0.0, 1000.0),
     "crop": (64, 2048),
     "crop_maps": (1, 512),
     "micro_batch": (0, 1_000_000),
@@ -92,6 +93,7 @@ class RunConfig:
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
     grain: bool = False  # noise into G's features from 16 x 16 on: texture that z need not decide
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
+    detail: float = 0.0  # D is also shown, so many times, what a film has that half its resolution has not; 0: it is not
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
     kernels: str = "normal"  # how convolutions start, see networks.initialise
     growth: str = "preserve"

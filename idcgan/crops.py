@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .fast_layers import ConvFromPicture2d, batch_norm
+from .fast_layers import batch_norm
+from .layers import ConvOfFilm2d
 
 # pixels of G's features that a crop comes out of, and how many more on each side: with two, what lies outside changes nothing inside
 CORE, MARGIN = 16, 2
@@ -52,10 +53,10 @@ class PatchDiscriminator(nn.Module):
     alpha = 1.0  # as the other discriminator: nothing is blended in here, and nothing computed again
     recompute = 0
 
-    def __init__(self, resolution: int, channels: int, maps: int) -> None:
+    def __init__(self, resolution: int, channels: int, maps: int, detail: float = 0.0) -> None:
         super().__init__()
-        self.levels = (resolution,)
-        self.films = nn.ModuleDict({str(resolution): ConvFromPicture2d(channels, maps, 4, 2, 1, bias=False)})
+        self.levels, self.channels = (resolution,), channels
+        self.films = nn.ModuleDict({str(resolution): ConvOfFilm2d(channels, maps, detail)})
         down = [nn.Conv2d(maps * i, 2 * maps * i, 4, 2, 1, bias=False) for i in (1, 2)]
         names = (str(resolution // 2), str(resolution // 4))
         self.blocks = nn.ModuleDict({name: nn.Sequential(conv, batch_norm(conv.out_channels)) for name, conv in zip(names, down, strict=True)})

@@ -136,10 +136,9 @@ def discriminator_of(about: Subject) -> Discriminator | None:
 
 def beliefs(discriminator: Discriminator, films: FilmSet, progress: bool = False) -> np.ndarray:
     """(films,) logits, one film at a time."""
-    channels = next(iter(discriminator.films.values())).in_channels
     out = []
     for item in tqdm(films.items, desc=f"D on {films.title}", unit="film", leave=False, disable=not progress):
         film = torch.from_numpy(item.film()).float() / 127.5 - 1
         with torch.no_grad():
-            out.append(discriminator(film.expand(1, channels, -1, -1)).item())
+            out.append(discriminator(film.expand(1, discriminator.channels, -1, -1)).item())
     return np.array(out)

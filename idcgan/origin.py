@@ -17,7 +17,7 @@ from .state import State, level_seed, new_state, start
 
 # fields that give the networks their shape; feature maps are counted from the top resolution
 SHAPE = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "latent_dim", "channels", "growth", "blur", "edges",
-         "smooth_from", "grain", "fine_head", "crops_from", "crop_maps", "patches")  # fmt: skip
+         "smooth_from", "grain", "fine_head", "crops_from", "crop_maps", "patches", "detail")  # fmt: skip
 
 
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:

@@ -5,16 +5,18 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from conftest import assert_same_run
 from torch import nn
 
 from idcgan import InputError, preset
 from idcgan.batches import MixedBatches, ResidentBatches
 from idcgan.crops import PatchDiscriminator, corners, corners_of, cut_at
-from idcgan.fixed_maps import enlarge
+from idcgan.fixed_maps import enlarge, halve
+from idcgan.layers import ConvOfFilm2d
 from idcgan.memory import plan_memory
 from idcgan.moves import step
-from idcgan.networks import build, feature_maps
+from idcgan.networks import build, feature_maps, grow
 from idcgan.origin import start_from
 from idcgan.pyramid import Pyramid
 from idcgan.rules import check_dcgan_rules
@@ -202,3 +204,25 @@ def test_levels_on_crops_take_less_memory_and_narrow_tops_leave_the_bottom_as_it
     assert plan_memory(on_crops, 1e13)[-1].memory < 0.5 * plan_memory(films, 1e13)[-1].memory
     assert feature_maps(2048, 2, 128, 8) == {1024: 8, 512: 8, 256: 8, 128: 16, 64: 32, 32: 64, 16: 128, 8: 128, 4: 128}
     assert not any(isinstance(m, nn.Linear) for network in build(CONFIG, 2, 0) for m in network.modules())
+
+
+# ---- what a discriminator is shown of what is fine ---------------------------------------------------------------------------
+
+
+def test_the_first_layer_sees_the_film_and_what_is_new_in_it():
+    layer = ConvOfFilm2d(1, 3, 7.0)
+    film = torch.randn(2, 1, 16, 16)
+    coarse = F.interpolate(F.avg_pool2d(film, 2), scale_factor=2, mode="bilinear", align_corners=False)
+    expected = F.conv2d(film, layer.weight[:, :1], None, 2, 1) + 7.0 * F.conv2d(film - coarse, layer.weight[:, 1:], None, 2, 1)
+    assert torch.allclose(layer(film), expected, atol=1e-4)
+    plain = ConvOfFilm2d(1, 3)
+    assert torch.allclose(plain(film), F.conv2d(film, plain.weight, None, 2, 1), atol=1e-5)
+
+
+def test_detail_keeps_the_rules_and_the_verdict_when_it_grows():
+    wanted = preset("tiny", resolutions=(16, 32), detail=9.0, patches=True, channels=3)
+    generator, discriminator = build(wanted, 0, 0)
+    taller = grow(wanted, 1, 0, generator, discriminator)[1]
+    assert all(check.passed for network in (discriminator, taller) for check in check_dcgan_rules(network, "discriminator"))
+    film = torch.rand(4, 3, 32, 32) * 2 - 1
+    assert torch.allclose(taller(film), discriminator(halve(film)), atol=1e-5)
