@@ -93,13 +93,13 @@ class RunConfig:
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
     grain: bool = False  # noise into G's features from 16 x 16 on: texture that z need not decide
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
-    detail: float = 0.0  # D is also shown, so many times, what a film has that half its resolution has not; 0: it is not
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
     kernels: str = "normal"  # how convolutions start, see networks.initialise
     growth: str = "preserve"
     crops_from: int = 0  # from this resolution on G's new layers alone are trained, with a fine head, on crops (crops.py); 0: never
     crop: int = 128  # side of these crops
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
+    detail: float = 0.0  # how many times it is also shown what a film has that half its resolution has not; 0: it is shown the film alone
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them

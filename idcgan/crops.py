@@ -10,11 +10,13 @@ import zlib
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor, fx, nn
 
-from .fast_layers import batch_norm
-from .layers import ConvOfFilm2d
+from .fast_layers import ConvFromPicture2d, batch_norm
+from .fixed_maps import enlarge, halve
 
+fx.wrap("enlarge")  # as in layers.py
+fx.wrap("halve")
 # pixels of G's features that a crop comes out of, and how many more on each side: with two, what lies outside changes nothing inside
 CORE, MARGIN = 16, 2
 
@@ -42,6 +44,23 @@ def cut(maps: Tensor, places: list[tuple[int, int]], scale: int = 1) -> Tensor:
     side = scale * (CORE + 2 * MARGIN)
     starts = [(scale * (row - MARGIN), scale * (column - MARGIN)) for row, column in places]
     return torch.stack([film[:, top : top + side, left : left + side] for film, (top, left) in zip(maps, starts, strict=True)])
+
+
+class ConvOfFilm2d(ConvFromPicture2d):
+    """D's first layer: a film, and with `detail` beside it, so many times what half its resolution has not (Burt and Adelson 1983).
+
+    Nearly all that a chest film shows is coarse: what is new at 512 is a fifteenth of it. A discriminator hardly looks there without help.
+    """
+
+    def __init__(self, channels: int, maps: int, detail: float = 0.0) -> None:
+        super().__init__(2 * channels if detail else channels, maps, 4, 2, 1, bias=False)
+        self.detail = detail
+
+    def forward(self, film: Tensor) -> Tensor:
+        """(b, channels, 2n, 2n) -> (b, maps, n, n)"""
+        if self.detail:
+            film = torch.cat([film, self.detail * (film - enlarge(halve(film)))], 1)
+        return super().forward(film)
 
 
 class PatchDiscriminator(nn.Module):

@@ -1,4 +1,4 @@
-"""What the generator is made of beside its convolutions: three ways to twice the resolution, one to a picture, and noise; and D's first layer."""
+"""What the generator is made of beside its convolutions: three ways to twice the resolution, one to a picture, and noise."""
 
 from __future__ import annotations
 
@@ -8,16 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, fx, nn
 
-from .fast_layers import (
-    ConvFromPicture2d,
-    ConvOfBlocks2d,
-    ConvOfEnlarged2d,
-    ConvOfEnlargedToBlocks2d,
-    ConvTransposeToFeatures2d,
-    ConvTransposeToPicture2d,
-    batch_norm,
-)
-from .fixed_maps import enlarge, framed, halve
+from .fast_layers import ConvOfBlocks2d, ConvOfEnlarged2d, ConvOfEnlargedToBlocks2d, ConvTransposeToFeatures2d, ConvTransposeToPicture2d, batch_norm
+from .fixed_maps import enlarge, framed
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("framed")
@@ -76,23 +68,6 @@ class SmoothUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.conv(framed(x) if self.edges == "replicate" else enlarge(x))
-
-
-class ConvOfFilm2d(ConvFromPicture2d):
-    """D's first layer: a film, and with `detail` beside it, so many times what half its resolution has not (Burt and Adelson 1983).
-
-    Nearly all that a chest film shows is coarse: what is new at 512 is a fifteenth of it. A discriminator hardly looks there without help.
-    """
-
-    def __init__(self, channels: int, maps: int, detail: float = 0.0) -> None:
-        super().__init__(2 * channels if detail else channels, maps, 4, 2, 1, bias=False)
-        self.detail = detail
-
-    def forward(self, film: Tensor) -> Tensor:
-        """(b, channels, 2n, 2n) -> (b, maps, n, n)"""
-        if self.detail:
-            film = torch.cat([film, self.detail * (film - enlarge(halve(film)))], 1)
-        return super().forward(film)
 
 
 class Grain(nn.Module):

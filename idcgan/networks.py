@@ -17,9 +17,9 @@ from torch.utils.checkpoint import checkpoint
 
 from .config import RunConfig
 from .crops import MARGIN, PatchDiscriminator, corners_of, cut, cut_at
-from .fast_layers import batch_norm
+from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
-from .layers import ConvOfFilm2d, FineHead, Grain, SmoothUp, Up, grain_of
+from .layers import FineHead, Grain, SmoothUp, Up, grain_of
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
@@ -136,14 +136,13 @@ class Discriminator(nn.Module):
     is added to it before the activation.
     """
 
-    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True, patches: bool = False,
-                 detail: float = 0.0) -> None:  # fmt: skip
+    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True, patches: bool = False) -> None:
         super().__init__()
         self.levels, self.skip, self.channels = tuple(levels), skip, channels
         self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
         self.recompute = 0  # as in Generator
         self.films = nn.ModuleDict(
-            {str(r): ConvOfFilm2d(channels, maps[r // 2], detail) for r in (levels if skip else levels[-1:])}
+            {str(r): ConvFromPicture2d(channels, maps[r // 2], 4, 2, 1, bias=False) for r in (levels if skip else levels[-1:])}
         )
         self.lowest = levels[0] if skip else levels[-1]  # the film is halved down to here
         self.blocks = nn.ModuleDict()
@@ -229,7 +228,7 @@ def build_discriminator(config: RunConfig, level: int) -> Discriminator | PatchD
     if config.on_crops(level):
         return PatchDiscriminator(config.resolutions[level], config.channels, config.crop_maps, config.detail)
     maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps, config.min_feature_maps)
-    return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches, config.detail)
+    return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches)
 
 
 def build_generator(config: RunConfig, level: int) -> Generator:

@@ -11,12 +11,11 @@ from torch import nn
 
 from idcgan import InputError, preset
 from idcgan.batches import MixedBatches, ResidentBatches
-from idcgan.crops import PatchDiscriminator, corners, corners_of, cut_at
-from idcgan.fixed_maps import enlarge, halve
-from idcgan.layers import ConvOfFilm2d
+from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, cut_at
+from idcgan.fixed_maps import enlarge
 from idcgan.memory import plan_memory
 from idcgan.moves import step
-from idcgan.networks import build, feature_maps, grow
+from idcgan.networks import build, feature_maps
 from idcgan.origin import start_from
 from idcgan.pyramid import Pyramid
 from idcgan.rules import check_dcgan_rules
@@ -112,7 +111,8 @@ def test_a_finished_generator_makes_whole_films_each_by_itself(grown):
 
 def test_the_discriminator_of_patches_keeps_the_rules_and_takes_films_and_crops():
     network = PatchDiscriminator(512, 1, 8)
-    assert all(check.passed for check in check_dcgan_rules(network, "discriminator"))
+    for kind in (network, PatchDiscriminator(512, 3, 8, detail=16.0)):
+        assert all(check.passed for check in check_dcgan_rules(kind, "discriminator"))
     (patches,) = network(torch.rand(3, 1, 64, 64), verdicts=True)
     assert patches.shape == (3, 64)
     assert network(torch.rand(3, 1, 128, 128)).shape == (3,)
@@ -217,12 +217,3 @@ def test_the_first_layer_sees_the_film_and_what_is_new_in_it():
     assert torch.allclose(layer(film), expected, atol=1e-4)
     plain = ConvOfFilm2d(1, 3)
     assert torch.allclose(plain(film), F.conv2d(film, plain.weight, None, 2, 1), atol=1e-5)
-
-
-def test_detail_keeps_the_rules_and_the_verdict_when_it_grows():
-    wanted = preset("tiny", resolutions=(16, 32), detail=9.0, patches=True, channels=3)
-    generator, discriminator = build(wanted, 0, 0)
-    taller = grow(wanted, 1, 0, generator, discriminator)[1]
-    assert all(check.passed for network in (discriminator, taller) for check in check_dcgan_rules(network, "discriminator"))
-    film = torch.rand(4, 3, 32, 32) * 2 - 1
-    assert torch.allclose(taller(film), discriminator(halve(film)), atol=1e-5)
