@@ -119,11 +119,11 @@ class RunConfig:
     label_smoothing: float = 0.0  # real films are labelled 1 - label_smoothing
     learning_rate: float = 0.0001
     learning_rate_d: float = 0.0  # 0: the same as learning_rate
-    cool_down: float = 0.0  # the last part of the run, over which both learning rates fall in a line to a fiftieth
+    cool_down: float = 0.0  # the last part of the run (of its film levels, and of each level on crops), over which both rates fall to a fiftieth
     beta1: float = 0.5
     beta2: float = 0.999
     # beyond the paper
-    # of AUGMENTATIONS, in both players' view of both real and fake; "brightness:0.25" has a quarter of the strength
+    # of AUGMENTATIONS, in both players' view of both real and fake, where films are whole; "brightness:0.25" has a quarter of the strength
     augment: tuple[str, ...] = ()
     augment_strength: float = 1.0
     ema: float = 0.0  # decay per step of the generator's running average; 0: off
@@ -303,6 +303,8 @@ def _check_crops(config: RunConfig) -> None:
         raise InputError(f"crops_from is {config.crops_from} and growth is {config.growth}; crops need growth preserve, which keeps what lies below.")
     if cropped[0] == config.resolutions[0]:
         raise InputError(f"crops_from is {config.crops_from} and the first level is {cropped[0]}; add a level below, which is trained on films.")
+    if cropped[0] < 128:
+        raise InputError(f"crops_from is {config.crops_from} and the first level on crops is {cropped[0]}; it must be 128 or more.")
     if config.crop & (config.crop - 1) or config.crop > cropped[0] // 2:
         raise InputError(f"crop is {config.crop}; give a power of two from 64 to {cropped[0] // 2}, half the first level on crops.")
 

@@ -1,7 +1,7 @@
 """The highest levels on crops: what a film of 512 and more has that a smaller one has not is local, so a crop teaches it.
 
 From `crops_from` on the generator below is finished and stays as it is; only the new layers are trained, on crops of both
-players' films, against a discriminator that judges patches (Isola et al. 2017). A step then costs at 2048 about what it costs at 512.
+players' films, against a discriminator that judges patches (Isola et al. 2017).
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ class ConvOfFilm2d(ConvFromPicture2d):
 class PatchDiscriminator(nn.Module):
     """Films or crops (b, channels, n, n) in [-1, 1], n a multiple of 8 -> logits (b,), the mean over what it says of patches.
 
-    `verdicts=True`: a tuple of one, the logits (b, (n / 8)^2) of overlapping patches of 22 pixels, which the losses take. It keeps DCGAN's rules.
+    `verdicts=True`: a tuple of one, the logits (b, (n / 8)^2) of overlapping patches, which the losses take. A patch is 22 pixels
+    wide, and somewhat more where `detail` is shown. It keeps DCGAN's rules.
     """
 
     alpha = 1.0  # as the other discriminator: nothing is blended in here, and nothing computed again

@@ -49,16 +49,17 @@ def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: P
     disk = refuse_a_full_disk(config, out)
     memory = max(way.memory for way in ways)
     per_step = tuple(time_step(config, level, device, ways[level]) if level >= first else 0.0 for level in levels)
+    at_end = tuple(level_end(config, level, device, per_step[level]) if level >= first else 0.0 for level in levels)
     steps, seconds = [], []
     for level in levels:
         if level < first:
             count, cost = 0, 0.0
         elif schedule.steps:
             count = schedule.steps[level]
-            cost = (count + LEVEL_END_STEPS) * per_step[level]
+            cost = count * per_step[level] + at_end[level]
         else:
             cost = schedule.until[level] - (schedule.until[level - 1] if level else 0.0)
-            count = max(1, int(cost / per_step[level]) - LEVEL_END_STEPS)
+            count = max(1, int((cost - at_end[level]) / per_step[level]))
         steps.append(count)
         seconds.append(cost)
     return Forecast(config.resolutions, per_step, tuple(steps), tuple(seconds), memory, disk)
@@ -83,13 +84,27 @@ def time_step(config: RunConfig, level: int, device: torch.device, way: Way, lon
     return first if first > longest else min(timed() for _ in range(3))
 
 
+def level_end(config: RunConfig, level: int, device: torch.device, per_step: float) -> float:
+    """Seconds for what a level leaves behind: some steps' worth, or, where steps are on crops, its pictures of whole films one by one."""
+    if not config.on_crops(level):
+        return LEVEL_END_STEPS * per_step
+    generator = build(config, level, 0)[0].to(device=device, memory_format=tuning.memory_format(device)).eval()
+    generator.crop = 0
+    began = time.perf_counter()
+    with torch.no_grad():
+        generator(torch.zeros(1, config.latent_dim, device=device)).sum().item()
+    return (config.samples + 8 * config.moments) * (time.perf_counter() - began)
+
+
 def disk_needed(config: RunConfig) -> int:
     """Bytes of the run folder: two checkpoints while one is written, a generator per level, pictures."""
-    with torch.device("meta"):
-        generator, discriminator = build(config, len(config.resolutions) - 1, 0)
-    weights_g, weights_d = (sum(p.numel() for p in net.parameters()) for net in (generator, discriminator))
-    saved = 4 * (3 * (weights_g + weights_d) + (weights_g if config.ema else 0))
-    return int(2 * saved + 4 * weights_g * len(config.resolutions) + 40 * 2**20)
+    saved, made = [], 0
+    for level in range(len(config.resolutions)):
+        with torch.device("meta"):
+            weights_g, weights_d = (sum(p.numel() for p in network.parameters()) for network in build(config, level, 0))
+        saved.append(4 * (3 * (weights_g + weights_d) + (weights_g if config.ema else 0)))
+        made += 4 * weights_g
+    return 2 * max(saved) + made + 40 * 2**20
 
 
 def refuse_a_full_disk(config: RunConfig, out: Path) -> int:

@@ -10,6 +10,7 @@ from tqdm.auto import tqdm
 
 from . import copies
 from .config import RunConfig
+from .crops import PatchDiscriminator
 from .description import joined
 from .errors import InputError, WorkError
 from .filmset import FilmSet
@@ -122,7 +123,7 @@ def membership_by_discriminator(about: Subject, training: FilmSet, held_out: Fil
         "floor": 0.5, "placed": {}}}  # fmt: skip
 
 
-def discriminator_of(about: Subject) -> Discriminator | None:
+def discriminator_of(about: Subject) -> Discriminator | PatchDiscriminator | None:
     """The run's discriminator in eval mode, or None where it is gone or made for another resolution than that of the films."""
     if about.run is None:
         return None
@@ -134,7 +135,7 @@ def discriminator_of(about: Subject) -> Discriminator | None:
     return state.discriminator.eval().requires_grad_(False) if right else None
 
 
-def beliefs(discriminator: Discriminator, films: FilmSet, progress: bool = False) -> np.ndarray:
+def beliefs(discriminator: Discriminator | PatchDiscriminator, films: FilmSet, progress: bool = False) -> np.ndarray:
     """(films,) logits, one film at a time."""
     out = []
     for item in tqdm(films.items, desc=f"D on {films.title}", unit="film", leave=False, disable=not progress):

@@ -96,7 +96,13 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     batch = min(share, config.micro_batch or share)
     of_g = _outputs(generator, torch.empty(2, config.latent_dim, device="meta"))
     of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.side_at(level)] * 2, device="meta"))
-    in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
+    if config.on_crops(level):
+        generator.crop = 0
+        of_film = _outputs(generator.eval(), torch.empty(2, config.latent_dim, device="meta"))
+        # samples are whole films, one at a time and without a gradient
+        in_use = [held + 4 * max(batch * _floats_on_crops(generator, of_g, of_d), 3 * max(of_film.values()))]
+    else:
+        in_use = [held + 4 * batch * _floats(generator, of_g, discriminator, of_d, again) for again in range(len(generator.blocks))]
     kept = KEPT_IN_LARGE_PAGES if "THP_MEM_ALLOC_ENABLE" in os.environ else KEPT
     yield Way(0, True, int(kept * in_use[0]) + INTERPRETER)
     for again, memory in enumerate(in_use):
@@ -117,6 +123,13 @@ def _floats(generator: nn.Module, of_g: dict[str, float], discriminator: nn.Modu
     if not again:
         return kept_g + max(kept_d, _stage(discriminator, of_d, 1) + back)
     return kept_g + max(kept_d, top_d + back, top_g + back)
+
+
+def _floats_on_crops(generator: nn.Module, of_g: dict[str, float], of_d: dict[str, float]) -> float:
+    """As `_floats`, where frozen layers keep nothing for a way back and nothing is computed twice."""
+    newest = tuple(f"{name}." for part in generator.newest() for name, module in generator.named_modules() if module is part)
+    kept = sum(count for name, count in of_g.items() if name.startswith(newest))
+    return max(2 * max(of_g.values()), kept + sum(of_d.values()) + 2 * max(of_d.values()))
 
 
 def _stage(network: nn.Module, outputs: dict[str, float], again: int) -> float:

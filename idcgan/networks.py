@@ -24,6 +24,8 @@ from .layers import FineHead, Grain, SmoothUp, Up, grain_of
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
 fx.wrap("grain_of")
+fx.wrap("corners_of")
+fx.wrap("cut")
 
 SLOPE = 0.2  # of LeakyReLU, as in Radford et al. 2015
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from . import checkpoint
 from .config import RunConfig
@@ -15,9 +16,9 @@ from .pretrained import is_pretrained
 from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start
 
-# fields that give the networks their shape; feature maps are counted from the top resolution
-SHAPE = ("feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "latent_dim", "channels", "growth", "blur", "edges",
-         "smooth_from", "grain", "fine_head", "crops_from", "crop_maps", "patches", "detail")  # fmt: skip
+# fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
+OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
+OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches", "detail")
 
 
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:
@@ -28,13 +29,8 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
     """
     source = _below_crops(path, config)
     if source is not None:
-        level = config.resolutions.index(source.generator.levels[-1]) + 1
-        try:
-            players = grow(config, level, level_seed(config, level), source.generator, None)
-        except RuntimeError:
-            raise _other_shape(path, RunConfig.from_dict(json.loads(source.facts["config"])), config) from None
-        return new_state(config, device, *players, level)
-    if is_pretrained(path):
+        return _above(source, path, config, device)
+    if is_pretrained(path) or Path(path).suffix == ".safetensors":
         raise InputError(
             f"--init {path} is a generator without a discriminator, and only a level on crops can go on from that: give resolutions that "
             "begin with its own, and crops_from=RESOLUTION of the next."
@@ -52,8 +48,26 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
         if state.average is not None:
             state.average.load_state_dict(content["average"] or content["generator"])
     except RuntimeError:
-        raise _other_shape(path, other, config) from None
+        raise _other_shape(path, other, config, OF_BOTH) from None
     return state
+
+
+def _above(source: Source, path: str | Path, config: RunConfig, device: torch.device) -> State:
+    """The first state of the level on crops above a finished generator, which must be the same, layer for layer, as what lies below there."""
+    other = RunConfig.from_dict(json.loads(source.facts["config"]))
+    level = len(source.generator.levels)
+    try:
+        generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
+    except RuntimeError:
+        raise _other_shape(path, other, config, OF_GENERATOR) from None
+    new = {name for part in generator.newest() for name in part.state_dict(prefix=_name_of(part, generator))}
+    if any(getattr(other, k) != getattr(config, k) for k in OF_GENERATOR) or set(generator.state_dict()) - new != set(source.generator.state_dict()):
+        raise _other_shape(path, other, config, OF_GENERATOR)
+    return new_state(config, device, generator, discriminator, level)
+
+
+def _name_of(part: nn.Module, network: nn.Module) -> str:
+    return next(f"{name}." for name, module in network.named_modules() if module is part)
 
 
 def _below_crops(path: str | Path, config: RunConfig) -> Source | None:
@@ -70,7 +84,8 @@ def _below_crops(path: str | Path, config: RunConfig) -> Source | None:
     return source if config.resolutions[:count] == source.generator.levels and count < len(config.resolutions) and config.on_crops(count) else None
 
 
-def _other_shape(path: str | Path, other: RunConfig, config: RunConfig) -> InputError:
-    differ = [f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in SHAPE if getattr(other, k) != getattr(config, k)]
-    reason = ", ".join(differ) or "feature maps are counted from the top resolution, and that differs"
-    return InputError(f"--init {path}: its networks have another shape: {reason}.")
+def _other_shape(path: str | Path, other: RunConfig, config: RunConfig, fields: tuple[str, ...]) -> InputError:
+    differ = [f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in fields if getattr(other, k) != getattr(config, k)]
+    if not differ or (fields is OF_GENERATOR and other.resolutions[-1] != config.resolutions[-1]):
+        differ.append("feature maps are counted from the top resolution and are others there: set feature_maps_g and min_feature_maps")
+    return InputError(f"--init {path}: its networks have another shape: {', '.join(differ)}.")

@@ -25,6 +25,7 @@ from idcgan.training import resume, train
 
 CPU = torch.device("cpu")
 CONFIG = preset("tiny", resolutions=(32, 64, 128), crops_from=128, crop=64, crop_maps=4, edges="replicate", smooth_from=32, grain=True)
+ABOVE_SHIPPED = preset("recommended", resolutions=(128, 256, 512), crops_from=512, feature_maps_g=8, feature_maps_d=8)
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,7 @@ def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges):
     z = torch.randn(5, wanted.latent_dim)
     crops = generator(z)
     assert crops.shape == (5, 1, crop, crop)
+    assert all(check.passed for check in check_dcgan_rules(generator, "generator"))
     generator.crop = 0
     scale = resolution // cut_at(resolution, crop)
     for crop_made, film, (row, column) in zip(crops, generator(z), corners_of(z, resolution, crop), strict=True):
@@ -166,15 +168,26 @@ def test_a_generator_is_enough_to_begin_on_crops(films, tmp_path):
         assert list(above.run["levels"]) == ["128"]
         theirs, ours = (load_generator(path).generator.state_dict() for path in (file, above.path))
         assert all(torch.equal(ours[name], value) for name, value in theirs.items())
-    with pytest.raises(InputError, match=r"another shape: .*edges is replicate there and zeros here"):
-        start_from(file, dataclasses.replace(config, edges="zeros", feature_maps_g=2), CPU)
-    with pytest.raises(InputError, match="pretrained:normal is a generator without a discriminator, and only a level on crops"):
-        start_from("pretrained:normal", preset("recommended"), CPU)
+
+
+@pytest.mark.parametrize(
+    ("source", "changes", "says"),
+    [
+        ("pretrained:normal", {"edges": "zeros"}, "its networks have another shape: edges is replicate there and zeros here"),
+        ("pretrained:normal", {"grain": False}, "grain is True there and False here"),
+        ("pretrained:normal", {"feature_maps_g": 16}, "feature maps are counted from the top resolution and are others there"),
+        ("pretrained:normal", {"crops_from": 0}, "is a generator without a discriminator, and only a level on crops can go on from that"),
+        ("made.safetensors", {"crops_from": 0}, "is a generator without a discriminator"),
+        ("pretrained:norma", {}, "pretrained:norma is not in the package"),
+    ],
+)
+def test_a_generator_that_does_not_fit_below_crops_is_refused(source, changes, says):
+    with pytest.raises(InputError, match=says):
+        start_from(source, dataclasses.replace(ABOVE_SHIPPED, **changes), CPU)
 
 
 def test_the_generators_of_the_package_can_be_gone_on_with():
-    config = preset("recommended", resolutions=(128, 256, 512), crops_from=512, feature_maps_g=8, feature_maps_d=8)
-    state = start_from("pretrained:normal", config, CPU)
+    state = start_from("pretrained:normal", ABOVE_SHIPPED, CPU)
     assert state.level == 2
     z = torch.randn(1, 100)
     state.generator.crop = 0
@@ -189,6 +202,7 @@ def test_the_generators_of_the_package_can_be_gone_on_with():
         ({"resolutions": (128, 256), "level_shares": ()}, "the first level is 128; add a level below, which is trained on films"),
         ({"crop": 128}, "crop is 128; give a power of two from 64 to 64"),
         ({"crop": 65}, "crop is 65; give a power of two"),
+        ({"crops_from": 64}, "the first level on crops is 64; it must be 128 or more"),
         ({"crop": 32}, "crop is 32; it must lie between 64 and"),
     ],
 )
@@ -201,7 +215,10 @@ def test_levels_on_crops_take_less_memory_and_narrow_tops_leave_the_bottom_as_it
     levels = (64, 128, 256, 512, 1024, 2048)
     films = preset("recommended", resolutions=levels, feature_maps_g=2, feature_maps_d=2, min_feature_maps=8, precision="fp32")
     on_crops = dataclasses.replace(films, crops_from=512)
-    assert plan_memory(on_crops, 1e13)[-1].memory < 0.5 * plan_memory(films, 1e13)[-1].memory
+    assert plan_memory(on_crops, 1e13)[-1].memory < 0.2 * plan_memory(films, 1e13)[-1].memory
+    # 16 maps at 1024 and 8 at 2048 for one whole film are there even where crops are few
+    few = dataclasses.replace(on_crops, batch_size=(2,), min_feature_maps=16)
+    assert plan_memory(few, 1e13)[-1].memory > 4 * (16 * 1024**2 + 8 * 2048**2)
     assert feature_maps(2048, 2, 128, 8) == {1024: 8, 512: 8, 256: 8, 128: 16, 64: 32, 32: 64, 16: 128, 8: 128, 4: 128}
     assert not any(isinstance(m, nn.Linear) for network in build(CONFIG, 2, 0) for m in network.modules())
 
