@@ -44,14 +44,16 @@ class Generator(nn.Module):
 
     `blocks[r]` yields features at resolution r; `heads[R]` turns the features at R/2 into a picture at R. With
     `skip` (growth = preserve) every level keeps its head, and each adds its part to the enlarged picture of the level
-    below; without, there is one head and the network is the plain DCGAN chain. From `fine_from` on (0: never) a head has features of its own at R.
+    below; without, there is one head and the network is the plain DCGAN chain. From `fine_from` on (0: never) heads have features of their own at R,
+    and from `crops_from` on their part is only what half the resolution
+    cannot have (Denton et al. 2015): a crop does not say how bright a lung should be.
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_from: int = 0) -> None:  # fmt: skip
+                 fine_from: int = 0, crops_from: int = 0) -> None:  # fmt: skip
         super().__init__()
-        self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
+        self.levels, self.latent_dim, self.skip, self.crops_from = tuple(levels), latent_dim, skip, crops_from
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
             if picture and fine_from and to >= fine_from:
@@ -103,7 +105,8 @@ class Generator(nn.Module):
         h = activate(norm(h))
         if head not in self.heads:
             return h, None
-        return h, self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
+        part = self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
+        return h, part - enlarge(halve(part)) if self.crops_from and int(head) >= self.crops_from else part
 
     def newest(self) -> list[nn.Module]:
         """The layers that the highest level has and the one below has not."""
@@ -238,7 +241,7 @@ def build_generator(config: RunConfig, level: int) -> Generator:
     maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps, config.min_feature_maps)
     skip = config.growth == "preserve"
     return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain, 1 if config.fine_head else config.crops_from)  # fmt: skip
+                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
