@@ -13,8 +13,8 @@ from idcgan.checkpoint import atomically
 from idcgan.sampling import load_generator, picture
 
 OUT = Path(__file__).with_suffix(".png")
-LATENTS, SIDE, GAP, LABEL = (0, 1, 3), 300, 4, 22
-LOWEST, PART, AT = 64, 8, (0.36, 0.62)  # a part is an eighth of the side, and lies there (row, column) in the film
+LATENTS, SIDE, GAP, LABEL = (0, 1), 300, 4, 22
+LOWEST, PART, AT = 64, 8, (0.27, 0.24)  # a part is an eighth of the side, and lies there (row, column) in the film
 
 
 def sources(run: str, below: str = "") -> dict:
@@ -58,6 +58,6 @@ def draw(rows: list[dict[int, np.ndarray]]) -> Image.Image:
 
 if __name__ == "__main__":
     made_by = sources(*sys.argv[1:3])
-    sheet = draw([films(made_by, latent) for latent in LATENTS[:2]])
+    sheet = draw([films(made_by, latent) for latent in LATENTS])
     atomically(OUT, lambda path: sheet.save(path, format="PNG", optimize=True))
     print(f"{OUT}: {', '.join(map(str, made_by))}, {OUT.stat().st_size / 1e6:.1f} MB")

@@ -29,6 +29,11 @@ def glance(made: np.ndarray, real: np.ndarray, seed: int, most: int = MOST) -> d
     patches = np.stack([film_patches(film.astype(np.float32) / np.float32(127.5) - 1, rng) for film in films])
     below = cumulative_distributions(patches, patches[count:])
     made_at, one, two = (below[i * count : (i + 1) * count].mean(0) for i in range(3))
-    variety = made[:count].std(0).mean() / max(1e-6, float(real.std(0).mean()))
+    variety = _spread(made[:count]) / max(1e-6, _spread(real))
     figures = {"swd": distance_by_scale(made_at - one).mean(), "swd_floor": distance_by_scale(two - one).mean(), "variety": variety}
     return {name: round(float(value), 3) for name, value in figures.items()}
+
+
+def _spread(films: np.ndarray) -> float:
+    """The standard deviation over films, in the mean over pixels; row by row, for NumPy makes 64 bits of each pixel's 8 (1.2 GB at 2048 x 2048)."""
+    return float(np.mean([films[:, row].std(0).mean() for row in range(films.shape[1])]))
