@@ -74,8 +74,8 @@ def test_d_moves_first_then_g_against_the_new_d():
     log: list = []
     generator, discriminator = Player("G", log, 1.0), Player("D", log, 10.0)
     state = SimpleNamespace(
-        generator=generator, discriminator=discriminator, average=None, rng=torch.Generator().manual_seed(0), step=0, films_seen=0,
-        optimizer_g=Optimizer("G", log, generator, discriminator), optimizer_d=Optimizer("D", log, discriminator, generator),
+        generator=generator, discriminator=discriminator, average=None, rng=torch.Generator().manual_seed(0), level=0, step=0,
+        films_seen=0, optimizer_g=Optimizer("G", log, generator, discriminator), optimizer_d=Optimizer("D", log, discriminator, generator),
         players=lambda: (generator, discriminator),
     )  # fmt: skip
     out = step(state, preset("tiny", augment=(), ema=0.0), torch.ones(4, 1, 1, 1))
