@@ -127,8 +127,8 @@ def _floats(generator: nn.Module, of_g: dict[str, float], discriminator: nn.Modu
 
 def _floats_on_crops(generator: nn.Module, of_g: dict[str, float], of_d: dict[str, float]) -> float:
     """As `_floats`, where frozen layers keep nothing for a way back and nothing is computed twice."""
-    newest = tuple(f"{name}." for part in generator.newest() for name, module in generator.named_modules() if module is part)
-    kept = sum(count for name, count in of_g.items() if name.startswith(newest))
+    newest = tuple(f"{name}." for name in generator.newest())
+    kept = sum(count for name, count in of_g.items() if f"{name}.".startswith(newest))
     return max(2 * max(of_g.values()), kept + sum(of_d.values()) + 2 * max(of_d.values()))
 
 

@@ -108,16 +108,17 @@ class Generator(nn.Module):
         part = self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
         return h, part - enlarge(halve(part)) if self.crops_from and int(head) >= self.crops_from else part
 
-    def newest(self) -> list[nn.Module]:
-        """The layers that the highest level has and the one below has not."""
-        name = str(self.levels[-1] // 2)
-        return [part[key] for part, key in ((self.blocks, name), (self.grain, name), (self.heads, str(self.levels[-1]))) if key in part]
+    def newest(self) -> dict[str, nn.Module]:
+        """The layers, by name, that the highest level has and the one below has not."""
+        top = self.levels[-1]
+        names = (("blocks", top // 2), ("grain", top // 2), ("heads", top))
+        return {f"{kind}.{r}": getattr(self, kind)[str(r)] for kind, r in names if str(r) in getattr(self, kind)}
 
     def freeze(self) -> None:
         """From now on only the newest layers learn; the others are as they are when films are made, batch norm too."""
         self.frozen = True
         self.requires_grad_(False)
-        for part in self.newest():
+        for part in self.newest().values():
             part.requires_grad_(True)
         self.train(self.training)
 
@@ -125,7 +126,7 @@ class Generator(nn.Module):
         """As in nn.Module, but what is frozen stays in eval mode."""
         super().train(mode and not self.frozen)
         self.training = mode
-        for part in self.newest():
+        for part in self.newest().values():
             part.train(mode)
         return self
 

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from . import checkpoint
 from .config import RunConfig
@@ -60,14 +59,11 @@ def _above(source: Source, path: str | Path, config: RunConfig, device: torch.de
         generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
     except RuntimeError:
         raise _other_shape(path, other, config, OF_GENERATOR) from None
-    new = {name for part in generator.newest() for name in part.state_dict(prefix=_name_of(part, generator))}
-    if any(getattr(other, k) != getattr(config, k) for k in OF_GENERATOR) or set(generator.state_dict()) - new != set(source.generator.state_dict()):
+    newest = tuple(f"{name}." for name in generator.newest())
+    kept = {name for name in generator.state_dict() if not name.startswith(newest)}
+    if any(getattr(other, k) != getattr(config, k) for k in OF_GENERATOR) or kept != set(source.generator.state_dict()):
         raise _other_shape(path, other, config, OF_GENERATOR)
     return new_state(config, device, generator, discriminator, level)
-
-
-def _name_of(part: nn.Module, network: nn.Module) -> str:
-    return next(f"{name}." for name, module in network.named_modules() if module is part)
 
 
 def _below_crops(path: str | Path, config: RunConfig) -> Source | None:
