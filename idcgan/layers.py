@@ -88,9 +88,8 @@ class FineHead(nn.Module):
     discriminator sees that before anything else. Maps that are cut off by a ReLU at the picture's own resolution can have edges there.
     """
 
-    def __init__(self, maps_in: int, maps: int, channels: int, resolution: int, grain: bool) -> None:
+    def __init__(self, maps_in: int, maps: int, channels: int, grain: bool) -> None:
         super().__init__()
-        self.resolution = resolution
         self.up = ConvOfEnlargedToBlocks2d(maps_in, maps, 3, bias=False)
         self.grain = Grain(maps) if grain else None
         self.norm = batch_norm(maps)
@@ -98,7 +97,7 @@ class FineHead(nn.Module):
         self.conv = ConvOfBlocks2d(maps, channels, 3, bias=False)
 
     def forward(self, h: Tensor, z: Tensor) -> Tensor:
-        """(b, maps_in, resolution / 2, the same) and the latents -> (b, channels, resolution, resolution), float32 also under autocast"""
+        """(b, maps_in, n, n) and the latents -> (b, channels, 2n, 2n), float32 also under autocast"""
         h = self.up(framed(framed(h)))  # (b, maps, n + 2, 4 (n + 2)): with a frame of 2 pixels, and the pixels of 2 x 2 blocks beside one another
         if self.grain is not None:
             h = self.grain(h, grain_of(z, 2 * h.shape[2]))

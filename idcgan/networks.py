@@ -57,7 +57,7 @@ class Generator(nn.Module):
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
             if picture and fine_from and to >= fine_from:
-                return FineHead(maps_in, max(1, maps_in // 2), maps_out, to, grain)
+                return FineHead(maps_in, max(1, maps_in // 2), maps_out, grain)
             if smooth_from and to >= smooth_from:
                 return SmoothUp(maps_in, maps_out, edges)
             return Up(maps_in, maps_out, blur and not picture, picture, edges)
