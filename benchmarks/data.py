@@ -3,7 +3,7 @@
     python benchmarks/data.py [--quick]
 
 The pyramid is built from phantom films written as PNGs of 1024 x 1024, by as many processes as there are cores, and by a loop
-that opens, resizes and saves each level of each film. Waiting: steps of the `recommended` networks on a pyramid, batch 8, 2 workers,
+that opens, resizes and saves each level of each film. Waiting: steps of the `growing` networks on a pyramid, batch 8, 2 workers,
 in the middle of a transition, where half of the films are up-sampled; and the same steps on a batch that is there already.
 """
 
@@ -60,7 +60,7 @@ def waiting(levels: tuple[int, ...], seconds: float) -> dict:
     from idcgan.state import start
 
     device = choose_device("cpu")
-    config, result = preset("recommended", resolutions=levels, feature_maps_g=4, feature_maps_d=4), {}
+    config, result = preset("growing", resolutions=levels, feature_maps_g=4, feature_maps_d=4), {}
     plan = plan_memory(config, 1e15)
     plan[0].take_memory()
     with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,7 @@
 
     python benchmarks/growing.py [--quick] [--resolution 512] [--minutes 12] [--films FOLDER --held-out FOLDER --class normal]
 
-From scratch trains for all the minutes; growing, the same recipe (`recommended`) through 64, 128, .., for a sixth and a third of
+From scratch trains for all the minutes; growing, the same recipe (`growing`) through 64, 128, .., for a sixth and a third of
 them. Distance: sliced Wasserstein between 50 made films and 50 held-out ones, averaged over five draws of both; the floor is the same
 between halves of the held-out films. Without --films: phantoms, the held-out ones of another seed.
 """
@@ -29,7 +29,7 @@ def held_out(options: argparse.Namespace) -> np.ndarray:
     from idcgan.loader import open_or_build
 
     source = options.held_out or "phantom:normal:100:1"
-    config = preset("recommended", resolutions=(options.resolution,), label_class="" if not options.held_out else options.label_class)
+    config = preset("growing", resolutions=(options.resolution,), label_class="" if not options.held_out else options.label_class)
     with tempfile.TemporaryDirectory() as folder:
         return np.array(open_or_build(source, config, Path(folder), progress=False).level(options.resolution)[:, 0])
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace, way: str, minutes: float, real: np.ndarray)
     """One run and its distance to the held-out films."""
     levels = (options.resolution,) if way == "scratch" else tuple(64 * 2**i for i in range((options.resolution // 64).bit_length()))
     # feature maps are counted from the top level: the same there, whichever levels lie below
-    config = preset("recommended", resolutions=levels, minutes=minutes, seed=options.seed, feature_maps_g=8, feature_maps_d=8, moments=0,
+    config = preset("growing", resolutions=levels, minutes=minutes, seed=options.seed, feature_maps_g=8, feature_maps_d=8, moments=0,
                     label_class=options.label_class if options.films else "")  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
         began = time.perf_counter()

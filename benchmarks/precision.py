@@ -1,4 +1,4 @@
-"""(f) A step of `recommended` in 32 and in 16 bits (bfloat16), side by side.
+"""(f) A step of `growing` in 32 and in 16 bits (bfloat16), side by side.
 
     python benchmarks/precision.py [--quick]
 
@@ -15,7 +15,7 @@ def once(resolution: int, precision: str):
     """One step on random films."""
     from idcgan import preset
 
-    return steps_on_noise(preset("recommended", precision=precision), resolution)
+    return steps_on_noise(preset("growing", precision=precision), resolution)
 
 
 def table(result: dict) -> str:

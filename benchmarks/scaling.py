@@ -31,7 +31,7 @@ def worker(spec: dict) -> None:
     torch.set_num_threads(spec["threads"])
     crew, resolution = Crew.join(), spec["resolution"]
     levels = tuple(64 * 2**i for i in range((resolution // 64).bit_length()))
-    config = preset("recommended", resolutions=levels, feature_maps_g=8, feature_maps_d=8)
+    config = preset("growing", resolutions=levels, feature_maps_g=8, feature_maps_d=8)
     state = start(config, torch.device("cpu"), len(levels) - 1)
     state.wrapped = crew.wrap(state.generator, config), crew.wrap(state.discriminator, config)
     films = crew.mine((torch.rand(8, 1, resolution, resolution) * 2 - 1).contiguous(memory_format=torch.channels_last))

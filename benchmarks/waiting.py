@@ -1,4 +1,4 @@
-"""(h) How long OpenMP's threads spin before they sleep: a step of `recommended` at 128, on a quiet machine and beside a busy program.
+"""(h) How long OpenMP's threads spin before they sleep: a step of `growing` at 128, on a quiet machine and beside a busy program.
 
     python benchmarks/waiting.py [--quick]
 
@@ -21,7 +21,7 @@ def once(spin: int):
     os.environ["GOMP_SPINCOUNT"] = str(spin)  # read when torch is loaded, so before everything
     from idcgan import preset
 
-    return steps_on_noise(preset("recommended", resolutions=(128,)), 128, count=10)
+    return steps_on_noise(preset("growing", resolutions=(128,)), 128, count=10)
 
 
 def table(result: dict) -> str:

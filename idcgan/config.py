@@ -95,6 +95,7 @@ class RunConfig:
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
     kernels: str = "normal"  # how convolutions start, see networks.initialise
+    from_phantoms: bool = False  # both players begin with what they learnt from phantoms (origin.py), where the package has such networks; else anew
     growth: str = "preserve"
     crops_from: int = 0  # from this resolution on G's new layers alone are trained, with a fine head, on crops (crops.py); 0: never
     crop: int = 128  # side of these crops

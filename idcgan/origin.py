@@ -1,9 +1,10 @@
-"""Where a run begins that does not begin anew: `--init`, with the networks of another run or a generator of the package."""
+"""Where a run begins: anew, with players that have seen phantoms, or (`--init`) with the networks of another run or a generator of the package."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -11,13 +12,41 @@ from . import checkpoint
 from .config import RunConfig
 from .errors import InputError
 from .networks import grow
-from .pretrained import is_pretrained
+from .pretrained import is_pretrained, players
 from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start
 
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
 OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches", "detail")
+
+
+def begin(config: RunConfig, device: torch.device, init: str | Path | None = None) -> tuple[State, str]:
+    """The state that a run begins with, and a sentence where it is not the usual one.
+
+    With `from_phantoms` both players are those of the package that have seen phantoms at the first resolution, where the networks
+    are the same: they know what a chest is, and no patient. Raises InputError where `init` does not fit.
+    """
+    if init:
+        return start_from(init, config, device), ""
+    state = start(config, device)
+    if not config.from_phantoms:
+        return state, ""
+    first, found = config.resolutions[0], players(config.resolutions[0])
+    if found is None or not _same_networks(state, config, *found):
+        why = f"the package has none at {first} x {first}" if found is None else f"those of the package at {first} x {first} are other networks"
+        return state, f"from_phantoms: {why}, so this run begins anew."
+    for network, who in ((state.generator, "generator"), (state.average, "generator"), (state.discriminator, "discriminator")):
+        if network is not None:
+            network.load_state_dict(found[1][who])
+    return state, f"both players begin with what they learnt from phantoms at {first} x {first}."
+
+
+def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weights: dict[str, dict[str, torch.Tensor]]) -> bool:
+    """Whether the players are made of the same layers, which the shapes tell, in the same way, which these fields tell."""
+    same = all(getattr(config, name) == other[name] for name in ("blur", "edges", "smooth_from"))
+    ours = ((state.generator, "generator"), (state.discriminator, "discriminator"))
+    return same and all({k: v.shape for k, v in net.state_dict().items()} == {k: v.shape for k, v in weights[who].items()} for net, who in ours)
 
 
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:

@@ -28,8 +28,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
     "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
     "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
-    # The best found for fifteen minutes on two cores (docs/recipe.md): chests at 256. The generators in the package were trained with it.
-    "recommended": dict(
+    # Growing anew, for fifteen minutes on two cores: the best found without phantoms (docs/recipe.md).
+    "growing": dict(
         # below 128 growing has not paid
         resolutions=(128, 256),
         minutes=15.0,
@@ -97,27 +97,50 @@ PRESETS["sketch"] = dict(
     samples=8,
     moments=6,
 )
-# up to 256 and in under four minutes, a first look on any machine: recommended, from 64, and with 64 maps at most (docs/runs.md)
+# up to 256 and in under four minutes, a first look on any machine: growing, from 64, and with 64 maps at most (docs/runs.md)
 PRESETS["laptop"] = dict(
-    PRESETS["recommended"],
+    PRESETS["growing"],
     resolutions=(64, 128, 256),
     minutes=3.5,
     level_shares=(0.35, 0.4, 0.25),
     max_feature_maps=64,
 )
-# two hours, to 2048: recommended for 84 minutes, then each level on crops, from its finished generator (docs/recipe.md#on-crops-512-1024-and-2048)
+# The best found for fifteen minutes on two cores (docs/recipe.md#from-phantoms): chests at 256.
+PRESETS["recommended"] = dict(
+    PRESETS["growing"],
+    # players that have seen phantoms know what a chest is; a few hundred films then teach them how real ones look
+    from_phantoms=True,
+    resolutions=(256,),
+    level_shares=(),
+    # what has learnt its anatomy already can afford a picture as sharp as a film, and has to keep up with a faster D
+    fine_head=True,
+    learning_rate_d=0.0012,
+    cool_down=0.8,
+    # with phantoms behind them the weights move together: a longer average is a better one
+    ema=0.998,
+)
+# the same at 128 in four minutes, twice as wide at each resolution of the film's
+PRESETS["quick"] = dict(
+    PRESETS["recommended"],
+    resolutions=(128,),
+    minutes=4.0,
+    feature_maps_g=32,
+    feature_maps_d=32,
+    learning_rate_d=0.0024,
+)
+# two hours, to 2048: recommended for 60 minutes, then each level on crops, from its finished generator (docs/recipe.md#on-crops-512-1024-and-2048)
 PRESETS["long"] = dict(
     PRESETS["recommended"],
-    resolutions=(128, 256, 512, 1024, 2048),
+    resolutions=(256, 512, 1024, 2048),
     minutes=120.0,
-    level_shares=(0.35, 0.35, 0.12, 0.1, 0.08),
+    level_shares=(0.5, 0.18, 0.17, 0.15),
     # as wide as recommended up to 256, and 16 maps above: with 8 the spectrum at 512 was 4 dB short in its middle
     feature_maps_g=2,
     feature_maps_d=2,
     min_feature_maps=16,
     crops_from=512,
     # crops are cheap, and more of them make batch norm's statistics steadier
-    batch_size=(8, 8, 16, 16, 16),
+    batch_size=(8, 16, 16, 16),
     # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps
     detail=16.0,
 )

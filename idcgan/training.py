@@ -22,11 +22,11 @@ from .levels import OnLog, Session, run_levels
 from .live import Live, let_go
 from .loader import open_or_build
 from .memory import Way, plan_memory, room
-from .origin import start_from
+from .origin import begin
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .schedule import Schedule
-from .state import State, refuse_changes, restore, save, start
+from .state import State, refuse_changes, restore, save
 from .watch import Interruption, ProgressLine
 
 
@@ -50,7 +50,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     ways = plan_memory(config, room(memory_limit, where), crew.size)
     refuse_a_full_disk(config, Path(out))
     ways[0].take_memory()
-    state = start_from(init, config, where) if init else start(config, where)
+    state, origin = begin(config, where, init)
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
     schedule = Schedule.plan(config, len(pyramid), state.level)
     cost = forecast(config, schedule, where, Path(out), ways, state.level)
@@ -59,12 +59,12 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
         forecast=cost.to_dict(), memory_limit=memory_limit,
         data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint,
               "left_out": [film["reason"] for film in pyramid.left_out]},
-        init=str(init) if init else None, first_level=state.level,
+        init=str(init) if init else None, first_level=state.level, origin=origin,
     )  # fmt: skip
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
     line.say(f"{len(pyramid)} films on {machine.describe(where)}{by}; {cost.describe()}")
-    for sentence in (*sparing(config, ways), *nothing_new(pyramid, config), *left_out(pyramid)):
+    for sentence in (*filter(None, [origin]), *sparing(config, ways), *nothing_new(pyramid, config), *left_out(pyramid)):
         line.say(sentence)
     folder.run["warnings"] += nothing_new(pyramid, config)
     return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)

@@ -70,7 +70,7 @@ def arithmetic(config: RunConfig, device: torch.device) -> torch.autocast:
     """Around a forward pass: 16-bit (bfloat16) convolutions where `precision` says so.
 
     Weights, Adam, the pictures, D's logits and the losses stay in 32 bits. auto: where bfloat16 is in hardware, on NVIDIA GPUs and on processors
-    with matrix tiles (Intel's AMX, 2023 and later: a step of `recommended` at 128 in 53 ms instead of 97). Other processors emulate it slowly.
+    with matrix tiles (Intel's AMX, 2023 and later: a step of `growing` at 128 in 53 ms instead of 97). Other processors emulate it slowly.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(device)))
 

@@ -200,7 +200,7 @@ def test_the_hash_changes_with_every_field(field):
         "epochs_for": "level", "level_shares": (1.0, 2.0), "batch_size": (5,), "transition": "fade", "generator_loss": "saturating",
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
         "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "fine_head": True, "grain": True, "patches": True,
-        "kernels": "bilinear", "objective": "hinge", "crops_from": 4096,
+        "kernels": "bilinear", "objective": "hinge", "crops_from": 4096, "from_phantoms": True,
     }  # fmt: skip
     now = getattr(base, field)
     value = others[field] if field in others else now + 1 if isinstance(now, int) else 0.9 * now + 0.07

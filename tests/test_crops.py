@@ -26,7 +26,7 @@ from idcgan.training import resume, train
 
 CPU = torch.device("cpu")
 CONFIG = preset("tiny", resolutions=(32, 64, 128), crops_from=128, crop=64, crop_maps=4, edges="replicate", smooth_from=32, grain=True)
-ABOVE_SHIPPED = preset("recommended", resolutions=(128, 256, 512), crops_from=512, feature_maps_g=8, feature_maps_d=8)
+ABOVE_SHIPPED = preset("growing", resolutions=(128, 256, 512), crops_from=512, feature_maps_g=8, feature_maps_d=8)
 
 
 @pytest.fixture(autouse=True)
@@ -237,7 +237,7 @@ def test_what_cannot_be_cut_is_refused(changes, says):
 
 def test_levels_on_crops_take_less_memory_and_narrow_tops_leave_the_bottom_as_it_is():
     levels = (64, 128, 256, 512, 1024, 2048)
-    films = preset("recommended", resolutions=levels, feature_maps_g=2, feature_maps_d=2, min_feature_maps=8, precision="fp32")
+    films = preset("growing", resolutions=levels, feature_maps_g=2, feature_maps_d=2, min_feature_maps=8, precision="fp32")
     on_crops = dataclasses.replace(films, crops_from=512)
     assert plan_memory(on_crops, 1e13)[-1].memory < 0.2 * plan_memory(films, 1e13)[-1].memory
     # 16 maps at 1024 and 8 at 2048 for one whole film are there even where crops are few

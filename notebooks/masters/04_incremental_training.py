@@ -54,7 +54,7 @@ opening("batches", "step", "grow", "run")
 # %% tags=["parameters"]
 films = "phantom:normal"  # a folder of films, a pyramid, or phantom:normal / phantom:abnormal
 label_class = ""  # a subfolder of films, such as normal or abnormal
-preset = "laptop"  # recommended, long, laptop, tiny, paper-normal-15, paper-normal-20, paper-abnormal-10, paper-abnormal-20
+preset = "laptop"  # recommended, quick, long, growing, laptop, tiny, paper-normal-15, paper-normal-20, paper-abnormal-10, paper-abnormal-20
 epochs = 0
 minutes = 0.0
 resolutions = ""  # such as 64,128,256
