@@ -20,7 +20,7 @@ app.command()(batch)
 Films = Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")]
 Resolutions = Annotated[str, typer.Option(help="levels from low to high, such as 64,128,256")]
 LabelClass = Annotated[str, typer.Option("--class", help="which class of films: the subfolder of that name, where there is one")]
-Preset = Annotated[str, typer.Option(help="recommended, quick, long, growing, laptop, tiny, paper-normal-15, paper-normal-20, paper-abnormal-10, paper-abnormal-20")]
+Preset = Annotated[str, typer.Option(help="recommended, quick, long, growing, laptop, tiny, paper-normal-15 or -20, paper-abnormal-10 or -20")]
 Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="any field of the config; may be repeated")]
 Epochs = Annotated[int, typer.Option(help="train for epochs (shared over the levels, see epochs_for)")]
 Minutes = Annotated[float, typer.Option(help="train for minutes of wall clock, shared over the levels")]
