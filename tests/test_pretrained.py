@@ -1,7 +1,6 @@
 """What comes with the package: generators, at half precision, named on the command line, each with a card; and players that have seen phantoms."""
 
 import dataclasses
-import json
 
 import numpy as np
 import pytest
@@ -147,5 +146,15 @@ def test_the_presets_find_their_players(name, resolution, tmp_path):
     middle, left = (lungs[:, :, a * resolution // 16 : b * resolution // 16].mean((1, 2)) for a, b in ((7, 9), (4, 6)))
     assert (middle > left).all(), "a spine is brighter than the lung beside it"
     assert d_fake > d_noise, "a discriminator that has seen films tells them from noise"
-    facts = json.loads(json.dumps(pretrained.players(resolution)[0]))
-    assert facts["label_class"] == "normal"
+
+
+def test_the_players_of_the_package_have_seen_phantoms_only_and_their_card_says_so():
+    files = sorted((pretrained.WEIGHTS / "players").glob("*.safetensors"))
+    assert [path.stem for path in files] == ["phantom-128", "phantom-256"]
+    for path in files:
+        with safe_open(str(path), "pt") as file:
+            assert file.metadata()["films"].startswith("phantom:normal:")
+            assert {str(file.get_tensor(key).dtype) for key in file.keys()} <= {"torch.float16", "torch.int64"}  # noqa: SIM118
+    card = (pretrained.WEIGHTS / "players" / "phantom.md").read_text(encoding="utf-8").lower()
+    for part in ("no film of a patient", "recipe", "seed", "limits", "not for diagnosis"):
+        assert part in card, part

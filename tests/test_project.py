@@ -95,7 +95,8 @@ def test_the_search_for_paths_finds_one():
 def test_nothing_large_or_private_is_tracked():
     for path in tracked_files():
         assert path.stat().st_size < 5_000_000, path
-        shipped = path.parent == ROOT / "idcgan" / "weights" and path.suffix == ".safetensors"  # their card says what they saw
+        weights = ROOT / "idcgan" / "weights"
+        shipped = path.parent in (weights, weights / "players") and path.suffix == ".safetensors"  # their card says what they saw
         assert shipped or path.suffix not in (".pt", ".safetensors", ".dcm", ".pem", ".key"), path
 
 
