@@ -2,7 +2,7 @@
 
     python benchmarks/precision.py [--quick]
 
-Where the processor has matrix tiles for bfloat16 `precision=auto` takes it; elsewhere it is emulated, and this says what that costs.
+Where the processor has instructions for bfloat16 `precision=auto` takes it; elsewhere it is emulated, and this says what that costs.
 """
 
 import argparse
@@ -20,10 +20,10 @@ def once(resolution: int, precision: str):
 
 def table(result: dict) -> str:
     """Markdown."""
-    lines = ["| resolution | 32 bits, s | 16 bits, s | times as fast in 16 | tiles for bfloat16 |", "| --- | --- | --- | --- | --- |"]
+    lines = ["| resolution | 32 bits, s | 16 bits, s | times as fast in 16 | bfloat16 in hardware |", "| --- | --- | --- | --- | --- |"]
     for resolution, row in result["steps"].items():
         cells = f"{row['fp32']['seconds']:.3g} | {row['bf16']['seconds']:.3g} | **{row['speedup']:.2f}**"
-        lines.append(f"| {resolution} | {cells} | {'yes' if result['tiles'] else 'no'} |")
+        lines.append(f"| {resolution} | {cells} | {'yes' if result['hardware'] else 'no'} |")
     return "\n".join(lines)
 
 
@@ -44,7 +44,7 @@ def main() -> None:
 
     from idcgan.tuning import has_bfloat16
 
-    result = {"steps": steps, "tiles": has_bfloat16(torch.device("cpu"))}
+    result = {"steps": steps, "hardware": has_bfloat16(torch.device("cpu"))}
     keep("precision", result, table(result))
 
 

@@ -44,6 +44,18 @@ def test_micro_batches_that_are_the_whole_batch_change_nothing_and_halves_do():
     assert not torch.equal(weights[0], weights[2])
 
 
+@pytest.mark.parametrize(
+    ("says", "hardware"),
+    [({"amx_bf16": True, "avx512_bf16": True}, True), ({"avx512_bf16": True}, True), ({"avx512_f": True, "avx512_bf16": False}, False), ({}, False)],
+)
+def test_sixteen_bits_are_taken_where_the_processor_has_instructions_for_them(monkeypatch, says, hardware):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: says)
+    assert has_bfloat16(CPU) is hardware
+    assert torch.get_autocast_dtype("cpu") == torch.bfloat16
+    with tuning.arithmetic(preset("tiny"), CPU):
+        assert torch.is_autocast_enabled("cpu") is hardware
+
+
 def test_sixteen_bit_arithmetic_stays_near_and_keeps_what_matters_in_32():
     films = torch.rand(4, 1, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     said = {}
