@@ -17,7 +17,7 @@ from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start
 
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
-OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
+OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head", "refine")
 OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches", "detail")
 
 
