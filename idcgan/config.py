@@ -91,7 +91,6 @@ class RunConfig:
     blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
     smooth_from: int = 0  # from this resolution on G enlarges bilinearly and then convolves 3 x 3, against checkerboards; 0: never
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
-    refine: bool = False  # from 16 x 16 on G looks at its features once more before it enlarges them: a residual 3 x 3 convolution
     grain: bool = False  # noise into G's features from 16 x 16 on: texture that z need not decide
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films

@@ -17,8 +17,8 @@ from .fixed_maps import enlarge, halve
 
 fx.wrap("enlarge")  # as in layers.py
 fx.wrap("halve")
-# pixels of G's features that a crop comes out of, and how many more on each side: with four, what lies outside changes nothing inside
-CORE, MARGIN = 16, 4
+# pixels of G's features that a crop comes out of, and how many more on each side: with three, what lies outside changes nothing inside
+CORE, MARGIN = 16, 3
 
 
 def cut_at(resolution: int, crop: int) -> int:

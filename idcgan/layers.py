@@ -1,4 +1,4 @@
-"""What the generator is made of beside its convolutions: three ways to twice the resolution, one to a picture, a second look, and noise."""
+"""What the generator is made of beside its convolutions: three ways to twice the resolution, one to a picture, and noise."""
 
 from __future__ import annotations
 
@@ -79,24 +79,6 @@ class Grain(nn.Module):
 
     def forward(self, h: Tensor, noise: Tensor) -> Tensor:
         return add_in_maps(h, noise, self.weight)
-
-
-class Refine(nn.Module):
-    """Features (b, maps, r, r) once more through a 3 x 3 convolution and batch norm, added to themselves, ReLU (He et al. 2016).
-
-    A layer that enlarges has one sum per pixel to place an edge with. What stands here starts silent (`networks.initialise`): features go through
-    as they came.
-    """
-
-    def __init__(self, maps: int, edges: str = "zeros") -> None:
-        super().__init__()
-        self.edges = edges
-        self.conv = nn.Conv2d(maps, maps, 3, 1, 0 if edges == "replicate" else 1, bias=False)
-        self.norm = batch_norm(maps)
-        self.activate = nn.ReLU(inplace=True)
-
-    def forward(self, h: Tensor) -> Tensor:
-        return self.activate(h + self.norm(self.conv(framed(h) if self.edges == "replicate" else h)))
 
 
 class FineHead(nn.Module):

@@ -19,7 +19,7 @@ from .config import RunConfig
 from .crops import MARGIN, PatchDiscriminator, corners_of, cut, cut_at
 from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
-from .layers import FineHead, Grain, Refine, SmoothUp, Up, grain_of
+from .layers import FineHead, Grain, SmoothUp, Up, grain_of
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
@@ -51,7 +51,7 @@ class Generator(nn.Module):
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_from: int = 0, crops_from: int = 0, refine: bool = False) -> None:  # fmt: skip
+                 fine_from: int = 0, crops_from: int = 0) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip, self.crops_from = tuple(levels), latent_dim, skip, crops_from
 
@@ -75,7 +75,6 @@ class Generator(nn.Module):
             resolution *= 2
         # not below 16: there a pixel is a part of the body
         self.grain = nn.ModuleDict({name: Grain(maps[int(name)]) for name in self.blocks if grain and int(name) >= 16})
-        self.refine = nn.ModuleDict({name: Refine(maps[int(name)], edges) for name in self.blocks if refine and int(name) >= 16})
         with_head = levels if skip else levels[-1:]
         self.heads = nn.ModuleDict({str(r): up(maps[r // 2], channels, r, picture=True) for r in with_head})
         self.tanh = nn.Tanh()
@@ -104,8 +103,6 @@ class Generator(nn.Module):
         if name in self.grain:
             h = self.grain[name](h, grain_of(z, h.shape[-1]))
         h = activate(norm(h))
-        if name in self.refine:
-            h = self.refine[name](h)
         if head not in self.heads:
             return h, None
         part = self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
@@ -114,7 +111,7 @@ class Generator(nn.Module):
     def newest(self) -> dict[str, nn.Module]:
         """The layers, by name, that the highest level has and the one below has not."""
         top = self.levels[-1]
-        names = (("blocks", top // 2), ("grain", top // 2), ("refine", top // 2), ("heads", top))
+        names = (("blocks", top // 2), ("grain", top // 2), ("heads", top))
         return {f"{kind}.{r}": getattr(self, kind)[str(r)] for kind, r in names if str(r) in getattr(self, kind)}
 
     def freeze(self) -> None:
@@ -245,11 +242,11 @@ def build_generator(config: RunConfig, level: int) -> Generator:
     maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps, config.min_feature_maps)
     skip = config.growth == "preserve"
     return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from, config.refine)  # fmt: skip
+                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
-    """Batch-norm scales from N(1, 0.02), shifts 0 (in `refine` scales are 0, so that it starts silent), and convolutions by `kernels`.
+    """Batch-norm scales from N(1, 0.02), shifts 0, and convolutions by `kernels`.
 
     normal: N(0, 0.02) (Radford et al. 2015, section 4). he: N(0, 2 / terms of a sum) (He et al. 2015), half the variance and half the
     size where a picture or a verdict comes out. In narrow layers these weights are several times as large, and Adam, whose steps have the size
@@ -259,8 +256,6 @@ def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal"
     for name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d):
             nn.init.normal_(module.weight, 1.0, 0.02, generator=rng)
-            if name.startswith("refine."):
-                nn.init.zeros_(module.weight)
             nn.init.zeros_(module.bias)
         elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
             spread = 0.02 if kernels == "normal" else _he(module, comes_out=name.startswith("heads.") or module.out_channels == 1)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
 from . import checkpoint
 from .config import RunConfig
@@ -18,7 +17,7 @@ from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start
 
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
-OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head", "refine")
+OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
 OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches", "detail")
 
 
@@ -39,25 +38,15 @@ def begin(config: RunConfig, device: torch.device, init: str | Path | None = Non
         return state, f"from_phantoms: {why}, so this run begins anew."
     for network, who in ((state.generator, "generator"), (state.average, "generator"), (state.discriminator, "discriminator")):
         if network is not None:
-            network.load_state_dict({**_silent(network), **found[1][who]})
+            network.load_state_dict(found[1][who])
     return state, f"both players begin with what they learnt from phantoms at {first} x {first}."
 
 
 def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weights: dict[str, dict[str, torch.Tensor]]) -> bool:
-    """Whether the players are made of the same layers, which the shapes tell, in the same way, which these fields tell.
-
-    What starts silent may be new: with it a network does what it did without.
-    """
+    """Whether the players are made of the same layers, which the shapes tell, in the same way, which these fields tell."""
     same = all(getattr(config, name) == other[name] for name in ("blur", "edges", "smooth_from"))
-    for network, who in ((state.generator, "generator"), (state.discriminator, "discriminator")):
-        ours, theirs = ({k: v.shape for k, v in layers.items()} for layers in (network.state_dict(), weights[who]))
-        same = same and ours == {**{k: v.shape for k, v in _silent(network).items()}, **theirs}
-    return same
-
-
-def _silent(network: nn.Module) -> dict[str, Tensor]:
-    """The weights of layers that add nothing until they have learnt to."""
-    return {k: v for k, v in network.state_dict().items() if k.startswith("refine.")}
+    ours = ((state.generator, "generator"), (state.discriminator, "discriminator"))
+    return same and all({k: v.shape for k, v in net.state_dict().items()} == {k: v.shape for k, v in weights[who].items()} for net, who in ours)
 
 
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:

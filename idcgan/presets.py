@@ -114,8 +114,6 @@ PRESETS["recommended"] = dict(
     level_shares=(),
     # what has learnt its anatomy already can afford a picture as sharp as a film, and has to keep up with a faster D
     fine_head=True,
-    # one sum per pixel is too little to place an edge with: a second look before each enlargement
-    refine=True,
     learning_rate_d=0.0012,
     cool_down=0.8,
     # with phantoms behind them the weights move together: a longer average is a better one

@@ -221,29 +221,6 @@ def test_the_grain_of_a_fine_head_is_drawn_from_the_latent():
     assert not torch.allclose(before, generator(z), atol=1e-3)
 
 
-def test_looking_twice_keeps_the_rules_and_starts_silent():
-    once, _ = build(config(kernels="he"), 1, 0)
-    twice, _ = build(config(kernels="he", refine=True), 1, 0)
-    assert list(twice.refine) == ["16"], "below 16 a pixel is a part of the body"
-    assert all(check.passed for check in check_dcgan_rules(twice))
-    twice.load_state_dict({**twice.state_dict(), **once.state_dict()})
-    z = draw(4, once.latent_dim)
-    assert torch.equal(twice.eval()(z), once.eval()(z))
-    nn.init.ones_(twice.refine["16"].norm.weight)
-    assert not torch.allclose(twice(z), once(z), atol=1e-3)
-
-
-@pytest.mark.parametrize("edges", ["zeros", "replicate"])
-def test_what_looks_twice_learns(edges):
-    wanted = config(refine=True, edges=edges)
-    state = start(wanted, torch.device("cpu"), 1)
-    for _ in range(2):
-        step(state, wanted, draw(4, 1, 32, 32))
-    again = state.generator.refine["16"]
-    assert again.norm.weight.abs().max() > 0
-    assert again.conv.weight.grad.abs().max() > 0
-
-
 # ---- grain and patches ----------------------------------------------------------------------------------------------
 
 
@@ -294,7 +271,7 @@ def test_without_patches_there_is_one_verdict():
 
 @pytest.mark.parametrize("again", [1, 2])
 def test_computing_again_changes_nothing_with_grain_and_patches(again):
-    wanted = config((32, 64), grain=True, patches=True, smooth_from=32, fine_head=True, refine=True)
+    wanted = config((32, 64), grain=True, patches=True, smooth_from=32, fine_head=True)
     gradients = []
     for recompute in (0, again):
         state = start(wanted, torch.device("cpu"), 1)

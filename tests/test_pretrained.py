@@ -92,17 +92,6 @@ def test_both_players_begin_with_what_they_learnt_from_phantoms(players_of):
     assert not torch.equal(anew.discriminator.last.weight, state.discriminator.last.weight)
 
 
-def test_what_starts_silent_may_be_new(players_of):
-    """A generator that looks twice begins with players that look once, and makes the same films."""
-    twice, said = begin(dataclasses.replace(FROM_PHANTOMS, refine=True), CPU)
-    assert said == "both players begin with what they learnt from phantoms at 32 x 32."
-    once, _ = begin(FROM_PHANTOMS, CPU)
-    assert list(twice.generator.refine) == ["16"]
-    z = torch.randn(3, FROM_PHANTOMS.latent_dim)
-    for part in ("generator", "average"):
-        assert torch.equal(getattr(twice, part).eval()(z), getattr(once, part).eval()(z))
-
-
 @pytest.mark.parametrize(
     ("change", "why"),
     [

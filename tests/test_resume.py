@@ -26,7 +26,7 @@ WAYS = {
     "reset, no thread": {"growth": "reset", "workers": 0},
     "scratch, three threads, jump": {"growth": "scratch", "workers": 3, "transition": "jump"},
     "batch per level, blur": {"batch_size": (4, 3), "blur": True, "log_every": 2, "labels": "flipped", "cool_down": 0.7},
-    "grain, patches, smooth": {"grain": True, "patches": True, "smooth_from": 32, "fine_head": True, "refine": True},
+    "grain, patches, smooth": {"grain": True, "patches": True, "smooth_from": 32, "fine_head": True},
 }
 
 

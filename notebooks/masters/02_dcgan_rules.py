@@ -69,9 +69,8 @@ source(feature_maps, strided_up, small_generator)
 
 # %% [markdown]
 # The generator that this project trains (`Generator` in `idcgan/networks.py`) is the same chain, with options that this notebook and notebook 04
-# come to: other ways to enlarge (`smooth_from`), maps as fine as the film (`fine_head`), a second look at features before they are
-# enlarged (`refine`), noise for fine texture (`grain`), a film at every level (`skip`). With the options off and
-# the same weights both make the same films:
+# come to: other ways to enlarge (`smooth_from`), maps as fine as the film (`fine_head`), noise for fine texture (`grain`), a film at every level
+# (`skip`). With the options off and the same weights both make the same films:
 
 # %%
 plain = plain_generator(resolution=64, maps_at_last=8, cap=64, latent_dim=100, device="cpu")
