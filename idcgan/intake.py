@@ -1,6 +1,6 @@
 """Which films a source names, and each of them read, made square and reduced: what a pyramid and an evaluation both begin with.
 
-A source is a folder of films, or phantoms ("phantom:normal[:COUNT[:SEED]][:unmarked]"). No torch here: the processes start quickly.
+A source is a folder of films, or phantoms ("phantom:normal[:COUNT[:SEED]]"). No torch here: the processes start quickly.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from idcgan.films import find_films, read_film, resize, to_square
 
 PHANTOMS = {"normal": 138, "abnormal": 76}  # the paper's numbers of films (section 4)
 PHANTOM_VERSION = 1  # raise it when phantoms are drawn in another way: pyramids of the old ones are then built again
-UNMARKED = "unmarked"  # behind a source of phantoms: none of them has a side marker
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -35,7 +34,7 @@ class Candidate:
 
     source: str
     path: Path | None = None
-    phantom: tuple[str, int, int, bool] | None = None  # label_class, seed, resolution, whether it may have a side marker
+    phantom: tuple[str, int, int] | None = None  # label_class, seed, resolution
     sha256: str | None = None
 
 
@@ -60,10 +59,8 @@ def candidates(source: str | Path, label_class: str | None, resolution: int) -> 
         paths = find_films(folder, label_class)
         return [Candidate(path.relative_to(folder).as_posix(), path) for path in paths], label_class
     _, name, *numbers = str(source).split(":")
-    marked = numbers[-1:] != [UNMARKED]
-    numbers = numbers if marked else numbers[:-1]
     if name not in PHANTOMS or len(numbers) > 2 or not all(n.isdecimal() for n in numbers):
-        raise InputError(f"{source!r} names no phantoms: write phantom:normal or phantom:abnormal, then :COUNT:SEED, then :unmarked for no markers.")
+        raise InputError(f"{source!r} names no phantoms: write phantom:normal or phantom:abnormal, then :COUNT:SEED.")
     if label_class not in (None, name):
         raise InputError(f"label_class is {label_class!r} but the source is {source!r}: drop one of them.")
     count, seed = [*map(int, numbers), *(PHANTOMS[name], 0)[len(numbers) :]]
@@ -71,13 +68,12 @@ def candidates(source: str | Path, label_class: str | None, resolution: int) -> 
         raise InputError(f"{source!r} asks for {count} phantoms: ask for 2 to 100000.")
     # the seeds of phantom.films(count, name, seed=seed), so that a worker can draw film i without the ones before
     seeds = (int(np.random.SeedSequence([seed, i]).generate_state(1)[0]) for i in range(count))
-    return [_phantom(name, seed, i, own, resolution, marked) for i, own in enumerate(seeds)], name
+    return [_phantom(name, seed, i, own, resolution) for i, own in enumerate(seeds)], name
 
 
-def _phantom(name: str, seed: int, number: int, own: int, resolution: int, marked: bool) -> Candidate:
-    said = "" if marked else f":{UNMARKED}"
-    identity = hashlib.sha256(f"phantom {PHANTOM_VERSION}:{name}:{own}:{resolution}{said}".encode()).hexdigest()
-    return Candidate(f"phantom:{name} {number} of seed {seed}{said}", None, (name, own, resolution, marked), identity)
+def _phantom(name: str, seed: int, number: int, own: int, resolution: int) -> Candidate:
+    identity = hashlib.sha256(f"phantom {PHANTOM_VERSION}:{name}:{own}:{resolution}".encode()).hexdigest()
+    return Candidate(f"phantom:{name} {number} of seed {seed}", None, (name, own, resolution), identity)
 
 
 def _sha256(path: Path) -> str | OSError:
@@ -117,9 +113,8 @@ def prepare(film: Candidate, resolutions: list[int], square: str) -> Planes | st
         if film.phantom:
             from idcgan import phantom
 
-            name, seed, resolution, marked = film.phantom
-            factors = phantom.draw_factors(seed, name)
-            grey = phantom.render(factors if marked else replace(factors, marker=None), resolution, seed)
+            name, seed, resolution = film.phantom
+            grey, _ = phantom.film(seed, name, resolution)
         else:
             grey = read_film(film.path)
         native = to_square(grey, square)

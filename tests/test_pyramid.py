@@ -14,7 +14,7 @@ import pytest
 from conftest import REAL
 from PIL import Image
 
-from idcgan import films, intake, phantom, pyramid
+from idcgan import films, intake, pyramid
 from idcgan.errors import InputError, WorkError
 from idcgan.films import read_film, resize, to_square
 from idcgan.pyramid import Pyramid, check_resolutions
@@ -426,29 +426,11 @@ def test_options_are_checked_first(folder, options, said):
         "phantom:normal:1",
         "phantom:normal:4:-1",
         "phantom:normal:4:1:2",
-        "phantom:normal:unmarked:4",
     ],
 )
 def test_phantom_names_are_checked(tmp_path, source):
     with pytest.raises(InputError, match="phantom"):
         Pyramid.build(source, tmp_path / "out", LEVELS, progress=False)
-
-
-def test_phantoms_come_without_a_marker_where_asked(tmp_path):
-    marked, unmarked = (Pyramid.build(f"phantom:normal:6:3{said}", tmp_path / f"out{said}", (64,), progress=False) for said in ("", ":unmarked"))
-    assert marked.fingerprint != unmarked.fingerprint
-    differ = []
-    for i, (film, factors) in enumerate(phantom.films(6, "normal", 64, seed=3)):
-        a, b = (np.array(pyramid.level(64)[at, 0], int) for pyramid in (marked, unmarked) for at in [_at(pyramid, i)])
-        assert np.array_equal(a, np.rint(film * 255))
-        differ.append(bool((a != b).any()))
-        assert differ[-1] == (factors.marker is not None)
-        assert not (a < b).any(), "what is gone was bright"
-    assert {True, False} == set(differ), "some phantoms have a marker and some have none"
-
-
-def _at(pyramid, number):
-    return next(i for i, film in enumerate(pyramid.films) if film["source"].split()[1] == str(number))
 
 
 def test_phantom_class_must_not_contradict(tmp_path):
