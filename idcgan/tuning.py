@@ -71,7 +71,7 @@ def arithmetic(config: RunConfig, device: torch.device) -> torch.autocast:
 
     Weights, Adam, the pictures, D's logits and the losses stay in 32 bits. auto: where bfloat16 is in hardware, on NVIDIA GPUs and on processors
     with matrix tiles (Intel's AMX, 2023 and later: a step of `growing` at 128 in 53 ms instead of 97) or vector instructions for it (AMD since Zen 4:
-    a step of `quick` in 91 ms instead of 161). Other processors emulate it slowly.
+    77 instead of 122; benchmarks/precision.py). Other processors emulate it slowly.
     """
     return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(device)))
 
