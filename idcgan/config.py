@@ -93,6 +93,7 @@ class RunConfig:
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
     grain: bool = False  # noise into G's features from 16 x 16 on: texture that z need not decide
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
+    projected: bool = False  # D also judges by features of a network that knows photographs, with the same weight again (projected.py)
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
     kernels: str = "normal"  # how convolutions start, see networks.initialise
     from_phantoms: bool = False  # both players begin with what they learnt from phantoms (origin.py), where the package has such networks; else anew

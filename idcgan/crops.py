@@ -14,6 +14,7 @@ from torch import Tensor, fx, nn
 
 from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
+from .objectives import Verdicts
 
 fx.wrap("enlarge")  # as in layers.py
 fx.wrap("halve")
@@ -66,7 +67,7 @@ class ConvOfFilm2d(ConvFromPicture2d):
 class PatchDiscriminator(nn.Module):
     """Films or crops (b, channels, n, n) in [-1, 1], n a multiple of 8 -> logits (b,), the mean over what it says of patches.
 
-    `verdicts=True`: a tuple of one, the logits (b, (n / 8)^2) of overlapping patches, which the losses take. A patch is 22 pixels
+    `verdicts=True`: the logits (b, (n / 8)^2) of overlapping patches, which the losses take, as if of whole films. A patch is 22 pixels
     wide, and somewhat more where `detail` is shown. It keeps DCGAN's rules.
     """
 
@@ -83,9 +84,9 @@ class PatchDiscriminator(nn.Module):
         self.activate = nn.LeakyReLU(0.2, inplace=True)
         self.last = nn.Conv2d(4 * maps, 1, 1, bias=False)
 
-    def forward(self, x: Tensor, verdicts: bool = False) -> Tensor | tuple[Tensor]:
+    def forward(self, x: Tensor, verdicts: bool = False) -> Tensor | Verdicts:
         h = self.activate(self.films[str(self.levels[0])](x))
         for block in self.blocks.values():
             h = self.activate(block(h))
         logits = self.last(h).flatten(1).float()
-        return (logits,) if verdicts else logits.mean(1)
+        return Verdicts(logits) if verdicts else logits.mean(1)

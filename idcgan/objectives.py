@@ -9,6 +9,7 @@ equation has it the other way; `labels` chooses, and both are the same game: wit
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -60,14 +61,23 @@ def generator_loss(fake_logits: Tensor, labels: str = "standard", kind: str = "n
     return F.binary_cross_entropy_with_logits(logits, torch.ones_like(logits))
 
 
-def over_verdicts(loss: Callable[[Tensor], Tensor], verdicts: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
-    """(what to minimise, what to log): the loss of what D says of whole films, to which the mean loss of what it says of patches is added.
+class Verdicts(NamedTuple):
+    """All that D says of a batch, as logits: of whole films (b,), and (b, n) each of patches, and by borrowed features (`projected.py`)."""
 
-    Without patches both are the same. Logged is the loss of whole films alone, which is what Figures 2-4 show and 2 log 2 belongs to.
+    whole: Tensor
+    patches: tuple[Tensor, ...] = ()
+    projected: tuple[Tensor, ...] = ()
+
+
+def over_verdicts(loss: Callable[[Tensor], Tensor], verdicts: Verdicts) -> tuple[Tensor, Tensor]:
+    """(what to minimise, what to log): the loss of what D says of whole films, to which the mean loss of what it says of patches is added, and that
+    of what it says by borrowed features.
+
+    Without these both are the same. Logged is the loss of whole films alone, which is what Figures 2-4 show and 2 log 2 belongs to.
     """
-    whole, *patches = verdicts
-    logged = loss(whole)
-    return logged + sum(loss(v) for v in patches) / len(patches) if patches else logged, logged.detach()
+    logged = loss(verdicts.whole)
+    others = [sum(loss(said) for said in group) / len(group) for group in verdicts[1:] if group]
+    return sum(others, logged), logged.detach()
 
 
 def probability_real(logits: Tensor, labels: str = "standard", objective: str = "bce") -> Tensor:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from . import checkpoint
 from .config import RunConfig
@@ -18,7 +19,9 @@ from .state import State, level_seed, new_state, start
 
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
-OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches", "detail")
+OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches",
+           "projected", "detail")  # fmt: skip
+BORROWED = "projected."  # layers of D that judge by borrowed features
 
 
 def begin(config: RunConfig, device: torch.device, init: str | Path | None = None) -> tuple[State, str]:
@@ -38,15 +41,22 @@ def begin(config: RunConfig, device: torch.device, init: str | Path | None = Non
         return state, f"from_phantoms: {why}, so this run begins anew."
     for network, who in ((state.generator, "generator"), (state.average, "generator"), (state.discriminator, "discriminator")):
         if network is not None:
-            network.load_state_dict(found[1][who])
+            network.load_state_dict({**network.state_dict(), **found[1][who]})
     return state, f"both players begin with what they learnt from phantoms at {first} x {first}."
 
 
 def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weights: dict[str, dict[str, torch.Tensor]]) -> bool:
-    """Whether the players are made of the same layers, which the shapes tell, in the same way, which these fields tell."""
+    """Whether the players are made of the same layers, which the shapes tell, in the same way, which these fields tell.
+
+    D's heads on borrowed features may be new: they are small, and learn at once.
+    """
     same = all(getattr(config, name) == other[name] for name in ("blur", "edges", "smooth_from"))
-    ours = ((state.generator, "generator"), (state.discriminator, "discriminator"))
-    return same and all({k: v.shape for k, v in net.state_dict().items()} == {k: v.shape for k, v in weights[who].items()} for net, who in ours)
+    return same and all(_shapes(net) == {k: v.shape for k, v in weights[who].items() if not k.startswith(BORROWED)}
+                        for net, who in ((state.generator, "generator"), (state.discriminator, "discriminator")))  # fmt: skip
+
+
+def _shapes(network: nn.Module) -> dict[str, torch.Size]:
+    return {k: v.shape for k, v in network.state_dict().items() if not k.startswith(BORROWED)}
 
 
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:

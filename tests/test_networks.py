@@ -254,18 +254,18 @@ def test_patches_are_judged_where_the_film_is():
     for head in discriminator.patches.values():
         nn.init.ones_(head.weight)
     films = draw(2, 1, 128, 128)
-    logits, *patches = discriminator.eval()(films, verdicts=True)
+    logits, patches, _ = discriminator.eval()(films, verdicts=True)
     assert torch.equal(logits, discriminator(films))
     assert [tuple(p.shape) for p in patches] == [(2, 16 * 16), (2, 8 * 8)]
     films[0, :, 96:, 96:] += 1.0
-    change = (discriminator(films, verdicts=True)[1] - patches[0])[0].reshape(16, 16).abs()
+    change = (discriminator(films, verdicts=True).patches[0] - patches[0])[0].reshape(16, 16).abs()
     assert change[-4:, -4:].max() > 0
     assert change[:8, :8].max() == 0, "a corner does not speak of the other one"
 
 
 def test_without_patches_there_is_one_verdict():
     _, discriminator = build(config(), 1, 0)
-    assert len(discriminator(draw(4, 1, 32, 32), verdicts=True)) == 1
+    assert discriminator(draw(4, 1, 32, 32), verdicts=True)[1:] == ((), ())
     assert not discriminator.patches
 
 

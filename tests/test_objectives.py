@@ -8,7 +8,7 @@ import torch
 
 from idcgan.config import preset
 from idcgan.moves import step
-from idcgan.objectives import discriminator_loss, generator_loss, loss_on_real, over_verdicts, probability_real
+from idcgan.objectives import Verdicts, discriminator_loss, generator_loss, loss_on_real, over_verdicts, probability_real
 from idcgan.state import start
 
 REAL, FAKE = torch.tensor([2.0, -0.5, 0.1]), torch.tensor([-1.0, 0.3, 4.0])
@@ -72,11 +72,14 @@ def test_flipped_labels_change_the_sign_for_every_objective(objective):
     assert torch.equal(probability_real(REAL, objective=objective), probability_real(-REAL, "flipped", objective=objective))
 
 
-def test_patches_weigh_as_much_as_whole_films():
+def test_patches_weigh_as_much_as_whole_films_and_borrowed_features_as_much_again():
     loss = loss_on_real
-    assert [value.item() for value in over_verdicts(loss, (REAL,))] == [loss(REAL).item()] * 2
-    both, logged = over_verdicts(loss, (REAL, FAKE[:, None].expand(3, 4), 2 * REAL))
+    assert [value.item() for value in over_verdicts(loss, Verdicts(REAL))] == [loss(REAL).item()] * 2
+    both, logged = over_verdicts(loss, Verdicts(REAL, (FAKE[:, None].expand(3, 4), 2 * REAL)))
     assert both.item() == pytest.approx((loss(REAL) + (loss(FAKE) + loss(2 * REAL)) / 2).item())
+    assert logged.item() == loss(REAL).item()
+    total, logged = over_verdicts(loss, Verdicts(REAL, (FAKE,), (2 * FAKE, 3 * REAL)))
+    assert total.item() == pytest.approx((loss(REAL) + loss(FAKE) + (loss(2 * FAKE) + loss(3 * REAL)) / 2).item())
     assert logged.item() == loss(REAL).item()
 
 

@@ -26,6 +26,7 @@ WAYS = {
     "reset, no thread": {"growth": "reset", "workers": 0},
     "scratch, three threads, jump": {"growth": "scratch", "workers": 3, "transition": "jump"},
     "batch per level, blur": {"batch_size": (4, 3), "blur": True, "log_every": 2, "labels": "flipped", "cool_down": 0.7},
+    "projected": {"projected": True},
     "grain, patches, smooth": {"grain": True, "patches": True, "smooth_from": 32, "fine_head": True},
 }
 
@@ -62,6 +63,7 @@ def ask_to_stop(out, level: int, step: int):
         ("reset, no thread", [(1, 6), (2, 3)]),
         ("scratch, three threads, jump", [(1, 3), (2, 4)]),
         ("batch per level, blur", [(1, 2), (2, 6)]),
+        ("projected", [(1, 2), (2, 3)]),
     ],
 )
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(pyramid_path, unbroken, tmp_path, way, stops):

@@ -532,7 +532,7 @@ def test_an_interrupted_run_has_its_curves_and_its_memory(pyramid_path, tmp_path
     assert folder.run["peak_memory"] > 0
 
 
-@pytest.mark.parametrize("field", ["grain", "patches"])
+@pytest.mark.parametrize("field", ["grain", "patches", "projected"])
 def test_another_shape_of_the_networks_is_named(field, finished_run, pyramid_path, tmp_path):
     with pytest.raises(InputError, match=f"another shape: {field} is False there and True here"):
         train(preset("tiny", epochs=1, **{field: True}), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
