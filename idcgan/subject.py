@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,7 @@ class Subject:
     square: str = "crop"
     training: str = ""
     run: RunFolder | None = None
+    projected: bool = False  # whether D was lent the features of `projected.py`
 
 
 def subject(source: str | Path, count: int, seed: int, resolution: int = 0, device: str = "auto") -> Subject:
@@ -45,12 +47,12 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
     made = load_generator(path, resolution or None, device)
     if made.resolution < SMALLEST:
         raise InputError(f"{path} makes films of {made.resolution} x {made.resolution}, and the measures need {SMALLEST}; train to a higher level.")
-    items = generated_items(made, count, seed)
+    items, projected = generated_items(made, count, seed), bool(json.loads(made.facts["config"]).get("projected"))
     if run is None:
-        return Subject(path.stem, items, made.resolution)
+        return Subject(path.stem, items, made.resolution, projected=projected)
     pyramid, config = Path(run.run["data"]["pyramid"]), run.run["config"]
     there = (pyramid / "manifest.json").is_file() and made.resolution in Pyramid.open(pyramid).resolutions
-    return Subject(path.name, items, made.resolution, config["label_class"], config["square"], str(pyramid) if there else "", run)
+    return Subject(path.name, items, made.resolution, config["label_class"], config["square"], str(pyramid) if there else "", run, projected)
 
 
 def _folder(path: Path, resolution: int) -> Subject:

@@ -151,6 +151,11 @@ def limits(report: dict[str, Any]) -> list[str]:
     ]
     if compared < FEW or films["held_out"] < FEW:
         says.append(f"FID of {compared} films is mostly bias, its covariance rank-deficient: compare it with its floor only, and trust KID.")
+    if about["projected"] and not about["features"].startswith("chest"):
+        says.append(
+            "The discriminator was lent what a network knows that has learnt from the same photographs as the one that judges here (projected=true): "
+            "KID, FID, precision, recall, density, coverage and Vendi may flatter these films; the texture measures cannot."
+        )
     if not about["seen"]:
         says.append("No training films were given: nothing is said of copies, and the real films were halved to have a floor.")
     small = {name: count for name, count in about["smaller_than_resolution"].items() if count and name != "made"}

@@ -21,7 +21,7 @@ from idcgan.pyramid import Pyramid
 from idcgan.report import comparison
 from idcgan.settings import Settings
 from idcgan.training import train
-from idcgan.verdicts import verdicts
+from idcgan.verdicts import limits, verdicts
 
 HELD_OUT = "phantom:normal:16:7"
 DRAWS = 19
@@ -103,6 +103,12 @@ def test_the_report_says_what_it_rests_on(report, finished_run):
     assert about["features"] == "efficientnet-lite0"
     assert len(set(about["fingerprints"].values())) == 3
     assert any("not for diagnosis" in sentence for sentence in report["limits"])
+    assert about["projected"] is False
+    assert not any("may flatter" in sentence for sentence in report["limits"])
+    flattered = {**report, "about": {**about, "projected": True}}
+    assert any("may flatter" in sentence for sentence in limits(flattered))
+    other_features = {**flattered, "about": {**flattered["about"], "features": "chest 0123"}}
+    assert not any("may flatter" in sentence for sentence in limits(other_features)), "that network has learnt from chest films"
     assert [level["resolution"] for level in report["history"]] == [16, 32]
     assert all(level["swd"] > level["swd_floor"] > 0 for level in report["history"])
 
