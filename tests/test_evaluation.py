@@ -5,6 +5,7 @@ import re
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from conftest import REAL, everything_below, write_films
 from PIL import Image
 from safetensors.torch import save_file
 
-from idcgan import networks, pool
+from idcgan import memorising, networks, pool
 from idcgan.config import preset
 from idcgan.evaluation import evaluate
 from idcgan.measures import MEASURES
+from idcgan.objectives import Verdicts
 from idcgan.pyramid import Pyramid
 from idcgan.report import comparison
 from idcgan.settings import Settings
@@ -255,6 +257,33 @@ def test_a_generator_that_remembers_ten_films_is_caught(tmp_path, cache):
 def test_the_discriminator_of_an_honest_run_is_asked_too(report):
     assert report["membership_d"]["title"] == "membership by D"
     assert 0 <= report["membership_d"]["value"] <= 1
+    assert report["membership_d"]["verdict"] in report["membership_d"]["verdicts"]
+
+
+@pytest.mark.parametrize(("labels", "knowing"), [("standard", True), ("flipped", True), ("standard", False)])
+def test_whichever_verdict_gives_training_films_away_is_found(monkeypatch, labels, knowing):
+    sets = [SimpleNamespace(title=name, items=[SimpleNamespace(film=lambda i=i, at=at: np.full((1, 8, 8), 40 * at + i)) for i in range(40)])
+            for at, name in enumerate(("training", "held-out"))]  # fmt: skip
+    noise = torch.Generator().manual_seed(0)
+    sign = -1 if labels == "flipped" else 1
+
+    class Judge:
+        channels = 1
+
+        def __call__(self, film, verdicts):
+            blind = [torch.randn(1, 4, generator=noise) for _ in range(3)]
+            known = (film.mean() < 40 / 127.5 - 1 - 0.5 / 127.5) * 1.0 if knowing else 0.0
+            return Verdicts(blind[0][:, 0], (blind[1],), (blind[2], torch.randn(1, 9, generator=noise) + sign * known))
+
+    monkeypatch.setattr(memorising, "discriminator_of", lambda about: Judge())
+    about = SimpleNamespace(run=SimpleNamespace(run={"config": {"labels": labels}}))
+    found = memorising.membership_by_discriminator(about, *sets, Settings(progress=False))["membership_d"]
+    assert list(found["verdicts"]) == ["whole films", "patches", "borrowed features, 1 of 2", "borrowed features, 2 of 2"]
+    assert found["value"] == max(found["verdicts"].values())
+    assert found["told_apart"] is knowing
+    if knowing:
+        assert found["verdict"] == "borrowed features, 2 of 2"
+        assert found["value"] > 0.9
 
 
 # ---- real films --------------------------------------------------------------------------------------------------------
