@@ -40,7 +40,7 @@ test: setup
 
 # FILMS and HELD_OUT, both folders, for growing.py on films of yours
 bench: setup
-	for part in step where_time_goes data sampling scaling precision layers waiting; do $(BIN)/python benchmarks/$$part.py $(if $(QUICK),--quick) || exit 1; done
+	for part in step where_time_goes data sampling scaling precision layers waiting borrowed; do $(BIN)/python benchmarks/$$part.py $(if $(QUICK),--quick) || exit 1; done
 	$(BIN)/python benchmarks/growing.py $(if $(QUICK),--quick) $(if $(HELD_OUT),--films "$(FILMS)" --held-out "$(HELD_OUT)")
 
 setup: $(VENV)/ready
