@@ -105,7 +105,7 @@ class FrozenConv2d(nn.Module):
         # depthwise convolutions of stride 2, there and back: seven times as fast in 32 bits (all four at 256: 12 ms for 81; AMD Zen 4)
         wide = self.groups > 1 and self.stride == 2 and h.requires_grad and h.device.type == "cpu"
         with torch.autocast("cpu", enabled=False) if wide else nullcontext():
-            out = F.conv2d(h.float() if wide else h, self.weight, self.bias, self.stride, padding, groups=self.groups)
+            out = F.conv2d(h.to(self.weight.dtype) if wide else h, self.weight, self.bias, self.stride, padding, groups=self.groups)
         return F.relu6(out, inplace=True) if self.active else out
 
 
