@@ -19,6 +19,7 @@ from torch import nn
 from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
 from idcgan.moves import step, update_average
+from idcgan.objectives import Verdicts
 from idcgan.origin import start_from
 from idcgan.records import COLUMNS, RunFolder
 from idcgan.sampling import load_generator
@@ -49,7 +50,7 @@ class Player(nn.Module):
         if self.name == "G":
             return x[:, :1, None, None] * self.weight
         logits = (x * self.weight).mean((1, 2, 3))
-        return (logits,) if verdicts else logits
+        return Verdicts(logits) if verdicts else logits
 
 
 class Optimizer:
