@@ -185,6 +185,17 @@ class Dashboard(widgets.VBox):
         return f"{self.config.minutes:g} minutes" if self.config.minutes else f"{self.config.epochs} epochs"
 
 
+def with_growth(config: RunConfig) -> RunConfig:
+    """The config itself where its second level is grown to; else one that grows to its first from half of it.
+
+    `quick` and `recommended` have one level, and the second of `long` is on crops.
+    """
+    if len(config.resolutions) > 1 and not config.on_crops(1):
+        return config
+    first = config.resolutions[0]
+    return dataclasses.replace(config, resolutions=(first // 2, first), level_shares=(), batch_size=config.batch_size[:1], crops_from=0)
+
+
 def practice(config: RunConfig, minutes: float) -> RunConfig:
     """The two lowest levels of a config for a few minutes, with many rows and moments: to be steered and looked at."""
     return dataclasses.replace(config, resolutions=config.resolutions[:2], level_shares=(), batch_size=config.batch_size[:1], epochs=0,

@@ -32,6 +32,22 @@ def test_a_run_leaves_the_executed_notebook_and_everything_else(tmp_path):
     assert len(pictures) >= 5
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"resolutions": "32", "changes": "projected=true patches=true"},
+        {"resolutions": "64,128", "epochs": 2, "changes": "crops_from=128 crop=64 fine_head=true detail=16"},
+    ],
+    ids=["one level, as quick and recommended", "crops above it, as long"],
+)
+def test_a_run_that_is_not_grown_goes_through_the_notebook_too(tmp_path, changes):
+    out = tmp_path / "run"
+    assert execute(NOTEBOOK, parameters(out, **changes), out, progress=False) == "finished"
+    executed = nbformat.read(out / "notebook.ipynb", 4)
+    said = "".join(o.get("text", "") for c in executed.cells if c.cell_type == "code" for o in c.outputs)
+    assert "is not grown to that" in said
+
+
 def test_an_unknown_parameter_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(InputError, match="learning_rat"):
         execute(NOTEBOOK, parameters(tmp_path / "run", learning_rat=1), tmp_path / "run", progress=False)

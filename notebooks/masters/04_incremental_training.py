@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown, display
 
-from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
+from idcgan import Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
@@ -37,7 +37,7 @@ from idcgan.records import default_out
 from idcgan.sampling import picture
 from idcgan.schedule import Schedule
 from idcgan.training_plots import CANNOT_TELL, plot_moves, plot_plan
-from idcgan.training_widget import Dashboard, TimeMachine, practice
+from idcgan.training_widget import Dashboard, TimeMachine, practice, with_growth
 
 # %%
 opening("batches", "step", "grow", "run")
@@ -71,8 +71,10 @@ if preset == "laptop" and not (epochs or minutes or out):  # someone steps throu
     minutes, more = 1.0, {"log_every": 2, **more}
     torch.set_num_threads(max(1, cores() - 1))  # a core for the browser: threads that wait for one are slow
 config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **more)
-if len(config.resolutions) < 2:
-    raise InputError("this notebook is about growing and needs two resolutions or more; for one: idcgan train FILMS --resolutions 128")
+growing = with_growth(config)
+if growing is not config:
+    low, high = growing.resolutions
+    print(f"{config.preset} begins at {high} x {high} and is not grown to that; the cells about growth show how it would be, from {low} x {low}")
 
 # %%
 project = next((folder for folder in (Path(".."), Path("../..")) if (folder / "notebooks").is_dir()), Path())
@@ -116,7 +118,8 @@ source(run_levels)
 # beside the runs.
 
 # %%
-pyramid = open_or_build(films, config, run_folder.parent / "pyramids")
+shelf = run_folder.parent / "pyramids"
+pyramid = open_or_build(films, config, shelf)
 rows = {f"D{i}\n{r} x {r}": pyramid.level(r)[:6] for i, r in enumerate(pyramid.resolutions, 1)}
 show(plot_rows(rows), alt="Six films at every level of the pyramid: the same chests, sharper from row to row.")
 
@@ -127,8 +130,9 @@ show(plot_rows(rows), alt="Six films at every level of the pyramid: the same che
 # below are shown enlarged, and a few are replaced by their higher-resolution twin; the share rises until all are. Each row is the same batch.
 
 # %%
-low, high = config.resolutions[:2]
-batches = MixedBatches(pyramid, high, config.batch_at(1), low, config.transition, config.seed)
+low, high = growing.resolutions[:2]
+twins = pyramid if growing is config else open_or_build(films, growing, shelf)
+batches = MixedBatches(twins, high, growing.batch_at(1), low, growing.transition, growing.seed)
 mixed = {f"{share:.0%} replaced": batches.batch(0, share)[0] for share in (0.0, 0.25, 0.5, 1.0)}
 show(plot_rows(mixed), alt="One batch with 0, 25, 50 and 100 per cent of its films replaced by sharper twins.")
 
@@ -143,8 +147,8 @@ print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on
 
 # %%
 schedule = Schedule.plan(config, len(pyramid))
-print(f"transition_share {config.transition_share}, {config.batch_at(1)} films in a batch")
-plan = plot_plan(schedule, config.batch_at(1))
+print(f"transition_share {config.transition_share}, {growing.batch_at(1)} films in a batch")
+plan = plot_plan(schedule, growing.batch_at(1))
 show(plan, alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
 
 # %% [markdown]
@@ -158,7 +162,7 @@ show(plan, alt="The levels of the run; in each but the first the replaced share 
 source(grow, silence)
 
 # %%
-keeping = dataclasses.replace(config, growth="preserve", transition="replace")
+keeping = dataclasses.replace(growing, growth="preserve", transition="replace")
 generator, discriminator = build(keeping, 0, seed)
 taller, taller_d = grow(keeping, 1, seed, generator, discriminator)
 for network in (taller, taller_d):
@@ -254,12 +258,12 @@ show(plot_rows({f"{shipped.resolution} x {shipped.resolution}": longer}, side=1.
 # With `preserve` the picture stays; with `reset` the outer layers must be learnt again.
 
 # %%
-trained = load_generator(run.path, low).generator
+below = load_generator(run.path, low).generator if growing is config else generator.eval()  # untrained, where the run has no such level
 z = torch.randn(6, config.latent_dim, generator=torch.Generator().manual_seed(seed))
-rows = {f"{low} x {low}": trained(z).numpy()}
-for growth in ("preserve", "reset"):
-    grown, _ = grow(dataclasses.replace(keeping, growth=growth), 1, seed, trained, discriminator)
-    with torch.no_grad():
+with torch.no_grad():
+    rows = {f"{low} x {low}": below(z).numpy()}
+    for growth in ("preserve", "reset"):
+        grown, _ = grow(dataclasses.replace(keeping, growth=growth), 1, seed, below, discriminator)
         rows[f"{high} x {high}\n{growth}"] = grown.eval()(z).numpy()
 show(plot_rows(rows), alt="Six films of the first level; the same after growth with preserve; grey noise after growth with reset.")
 
@@ -298,7 +302,7 @@ show(machine.render(end, 1), alt="The same eight latents at the end of the run."
 # the run above.
 
 # %%
-dashboard = Dashboard(practice(config, minutes=tiny(1.5, 0.5)), pyramid.path, run_folder.parent)
+dashboard = Dashboard(practice(growing, minutes=tiny(1.5, 0.5)), twins.path, run_folder.parent)
 dashboard
 
 # %% [markdown]
