@@ -28,7 +28,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper-normal-20": dict(_PAPER, label_class="normal", epochs=20),  # Table 2
     "paper-abnormal-10": dict(_PAPER, label_class="abnormal", epochs=10),  # Table 4
     "paper-abnormal-20": dict(_PAPER, label_class="abnormal", epochs=20),  # Table 3, with the 76 films of section 4
-    # Growing anew, for fifteen minutes on two cores: the best found without phantoms (docs/recipe.md).
+    # Growing anew, for fifteen minutes on two cores: the best found without phantoms (docs/tries.md).
     "growing": dict(
         # below 128 growing has not paid
         resolutions=(128, 256),
@@ -49,7 +49,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         # exposure augmented comes back in the films; the border augmented in black comes back as bars; the heart has a side, so no flips
         augment=("shift",),
         learning_rate=0.0012,
-        # no fine_head and no faster D, which help at 128: at 256 D went far ahead with both (docs/recipe.md)
+        # no fine_head and no faster D, which help at 128: at 256 D went far ahead with both (docs/tries.md)
         learning_rate_d=0.0005,
         # much of what a run gains it gains while the rates fall
         cool_down=0.4,

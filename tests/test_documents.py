@@ -1,0 +1,46 @@
+"""README, docs and cards: every link leads somewhere, and every grid that they name can be read."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from idcgan.grids import read_grid
+
+ROOT = Path(__file__).resolve().parents[1]
+DOCUMENTS = sorted(path for where in (".", "docs", "benchmarks", "idcgan/weights", "idcgan/weights/players") for path in (ROOT / where).glob("*.md"))
+GRIDS = sorted(path for path in (ROOT / "grids").glob("*.yaml") if path.stem != "paper")  # that one needs films of both classes
+
+
+def anchors(document: Path) -> set[str]:
+    """Of its headings, as GitHub makes them: small letters, digits and hyphens."""
+    text = re.sub(r"^```.*?^```", "", document.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def broken(document: Path) -> list[str]:
+    """The links that lead nowhere; those to the network are not followed."""
+    found = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        target = document.parent / path if path else document
+        if ":" not in link and (not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target))):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(document):
+    assert broken(document) == []
+
+
+def test_a_broken_link_is_found(tmp_path):
+    (tmp_path / "a.md").write_text("# One (1), two\n\n[good](#one-1-two) [file](a.md) [net](https://example.org/#x) [bad](#three) [none](b.md)\n")
+    assert broken(tmp_path / "a.md") == ["#three", "b.md"]
+
+
+@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+def test_a_grid_of_the_project_can_be_read(path):
+    grid = read_grid(path, "phantom:normal", [])
+    assert len(grid.runs) > 1
