@@ -71,7 +71,7 @@ RANGES = {
 class RunConfig:
     """One run, whole. Every field can be set by name (`--set field=value`, papermill, a dict); wrong values are refused.
 
-    Raises InputError naming the field. `batch_size` and `level_shares` may give one value per level.
+    Raises InputError naming the field. `batch_size`, `detail` and `level_shares` may give one value per level.
     """
 
     preset: str = "recommended"
@@ -101,7 +101,8 @@ class RunConfig:
     crops_from: int = 0  # from this resolution on G's new layers alone are trained, with a fine head, on crops (crops.py); 0: never
     crop: int = 128  # side of these crops
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
-    detail: float = 0.0  # how many times it is also shown what a film has that half its resolution has not; 0: it is shown the film alone
+    # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
+    detail: tuple[float, ...] = (0.0,)
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
@@ -176,6 +177,10 @@ class RunConfig:
     def batch_at(self, level: int) -> int:
         """Films per batch at level index `level` (0 is D1)."""
         return self.batch_size[level] if len(self.batch_size) > 1 else self.batch_size[0]
+
+    def detail_at(self, level: int) -> float:
+        """How many times D is shown what is new at level index `level`, where that is on crops."""
+        return self.detail[level] if len(self.detail) > 1 else self.detail[0]
 
     def on_crops(self, level: int) -> bool:
         """Whether level index `level` is trained on crops."""
@@ -273,16 +278,16 @@ def _check_number(name: str, value: Any) -> None:
     for number in value if isinstance(value, tuple) else (value,):
         if isinstance(number, float) and not math.isfinite(number):
             raise InputError(f"{name} is {number}; give a finite number.")
-    if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:
-        raise InputError(f"{name} is {value}; it must lie between {RANGES[name][0]} and {RANGES[name][1]}.")
+        if name in RANGES and not RANGES[name][0] <= number <= RANGES[name][1]:
+            raise InputError(f"{name} is {number}; it must lie between {RANGES[name][0]} and {RANGES[name][1]}.")
 
 
 def _check_levels(config: RunConfig) -> None:
     check_resolutions(config.resolutions)
     levels = len(config.resolutions)
-    for name in ("batch_size", "level_shares"):
+    for name, otherwise in (("batch_size", 1), ("detail", 1), ("level_shares", 0)):
         count = len(getattr(config, name))
-        if count not in ((1, levels) if name == "batch_size" else (0, levels)):
+        if count not in (otherwise, levels):
             raise InputError(f"{name} has {count} values for {levels} levels; give one for all or one per level.")
     if min(config.batch_size) < 2:
         raise InputError(f"batch_size is {min(config.batch_size)}; batch normalisation needs 2 films or more.")

@@ -238,7 +238,7 @@ def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discrimi
 def build_discriminator(config: RunConfig, level: int) -> Discriminator | PatchDiscriminator:
     """The discriminator for level index `level`, weights as PyTorch leaves them."""
     if config.on_crops(level):
-        return PatchDiscriminator(config.resolutions[level], config.channels, config.crop_maps, config.detail)
+        return PatchDiscriminator(config.resolutions[level], config.channels, config.crop_maps, config.detail_at(level))
     maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps, config.min_feature_maps)
     return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches, config.projected)
 

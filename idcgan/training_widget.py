@@ -193,13 +193,14 @@ def with_growth(config: RunConfig) -> RunConfig:
     if len(config.resolutions) > 1 and not config.on_crops(1):
         return config
     first = config.resolutions[0]
-    return dataclasses.replace(config, resolutions=(first // 2, first), level_shares=(), batch_size=config.batch_size[:1], crops_from=0)
+    return dataclasses.replace(config, resolutions=(first // 2, first), level_shares=(), batch_size=config.batch_size[:1],
+                               detail=config.detail[:1], crops_from=0)  # fmt: skip
 
 
 def practice(config: RunConfig, minutes: float) -> RunConfig:
     """The two lowest levels of a config for a few minutes, with many rows and moments: to be steered and looked at."""
-    return dataclasses.replace(config, resolutions=config.resolutions[:2], level_shares=(), batch_size=config.batch_size[:1], epochs=0,
-                               minutes=minutes, log_every=2, samples=16, moments=25)  # fmt: skip
+    return dataclasses.replace(config, resolutions=config.resolutions[:2], level_shares=(), batch_size=config.batch_size[:1],
+                               detail=config.detail[:1], epochs=0, minutes=minutes, log_every=2, samples=16, moments=25)  # fmt: skip
 
 
 def _button(text: str, act: Callable[[], None], style: str = "") -> widgets.Button:

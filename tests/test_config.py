@@ -38,7 +38,7 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
     left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
-    left_out |= {"projected": False, "crops_from": 0, "min_feature_maps": 1, "detail": 0.0}
+    left_out |= {"projected": False, "crops_from": 0, "min_feature_maps": 1, "detail": (0.0,)}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
         assert getattr(config, field) == value, field
@@ -87,6 +87,8 @@ def test_every_preset_is_a_sound_config_that_knows_its_name(name):
         ("batch_size", (8, 1), "batch_size is 1; batch normalisation"),
         ("batch_size", (8, 8, 8), "batch_size has 3 values for 2 levels"),
         ("batch_size", (), "batch_size has 0 values"),
+        ("detail", (16, 16, 64), "detail has 3 values for 2 levels"),
+        ("detail", (16, -1), "detail is -1.0; it must lie between"),
         ("blur", "perhaps", "blur is 'perhaps'; it must be true or false"),
         ("blur", 1, "blur is 1"),
         ("label_class", 3, "label_class is 3; it must be text"),
@@ -112,7 +114,7 @@ def test_ranges_hold_at_both_ends(field):
     low, high = RANGES[field]
     others = {"epochs": 0, "minutes": 1.0} if field == "epochs" else {}
     for value in (low, high):
-        assert getattr(RunConfig(**{**others, field: value}), field) == value
+        assert getattr(RunConfig(**{**others, field: value}), field) in (value, (value,))  # detail: one for all levels
     for value in (low - 1, high + 1):
         with pytest.raises(InputError, match=f"{field} is"):
             RunConfig(**{**others, field: value})
@@ -172,9 +174,10 @@ def configs():
                 "blur": st.booleans(),
                 "batch_size": st.one_of(st.tuples(st.integers(2, 64)), st.tuples(*[st.integers(2, 64)] * len(levels))),
                 "level_shares": st.one_of(st.just(()), st.tuples(*[st.floats(0.01, 9)] * len(levels))),
+                "detail": st.one_of(st.tuples(numbers("detail")), st.tuples(*[numbers("detail")] * len(levels))),
                 "augment": st.lists(st.sampled_from(AUGMENTATIONS), unique=True).map(tuple),
                 **{field: st.sampled_from(values) for field, values in CHOICES.items()},
-                **{field: numbers(field) for field in RANGES if field not in ("epochs", "micro_batch")},
+                **{field: numbers(field) for field in RANGES if field not in ("epochs", "micro_batch", "detail")},
                 "crops_from": st.sampled_from((0, levels[-1]) if len(levels) > 1 and levels[-1] >= 128 else (0,)),
                 "crop": st.sampled_from((64, 128, 256) if levels[-1] >= 512 else (64,)),
                 "micro_batch": st.sampled_from((0, 500)),
@@ -201,6 +204,7 @@ def test_the_hash_changes_with_every_field(field):
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
         "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "fine_head": True, "grain": True, "patches": True, "projected": True,
         "kernels": "bilinear", "objective": "hinge", "crops_from": 4096, "from_phantoms": True,
+        "detail": (7.0,),
     }  # fmt: skip
     now = getattr(base, field)
     value = others[field] if field in others else now + 1 if isinstance(now, int) else 0.9 * now + 0.07
@@ -213,9 +217,11 @@ def test_a_config_cannot_be_changed_by_accident():
         preset("tiny").seed = 3
 
 
-def test_batch_size_is_one_for_all_or_one_per_level():
+def test_batch_size_and_detail_are_one_for_all_or_one_per_level():
     assert [preset("tiny", batch_size=6).batch_at(level) for level in (0, 1)] == [6, 6]
     assert [preset("tiny", batch_size=(6, 3)).batch_at(level) for level in (0, 1)] == [6, 3]
+    assert [preset("tiny", detail=16).detail_at(level) for level in (0, 1)] == [16.0, 16.0]
+    assert [preset("tiny", detail="16,64").detail_at(level) for level in (0, 1)] == [16.0, 64.0]
 
 
 @pytest.mark.parametrize("name", ["../other", "/etc", "a\\b", ".hidden", "two\nlines"])

@@ -16,7 +16,7 @@ from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, 
 from idcgan.fixed_maps import enlarge
 from idcgan.memory import plan_memory
 from idcgan.moves import step
-from idcgan.networks import build, feature_maps
+from idcgan.networks import build, build_discriminator, feature_maps
 from idcgan.origin import start_from
 from idcgan.pyramid import Pyramid
 from idcgan.rules import check_dcgan_rules
@@ -209,7 +209,9 @@ def test_a_generator_that_does_not_fit_below_crops_is_refused(source, changes, s
 
 
 def test_the_generators_of_the_package_can_be_gone_on_with():
-    assert start_from("pretrained:normal", preset("long"), CPU).level == 1
+    state = start_from("pretrained:normal", preset("long"), CPU)
+    assert (state.level, state.discriminator.films["512"].detail) == (1, 16.0)
+    assert [build_discriminator(preset("long"), level).films[r].detail for level, r in ((2, "1024"), (3, "2048"))] == [16.0, 64.0]
     state = start_from("pretrained:normal", ABOVE_SHIPPED, CPU)
     assert state.level == 1
     below = load_generator("pretrained:normal").generator
