@@ -244,7 +244,7 @@ for resolution in run.run["levels"]:
     display(show(grid, alt=f"A grid of generated chest films at {resolution} x {resolution}."))
 
 # %% [markdown]
-# A minute is short. What the same loop reaches in fifteen, on real films and with players that had learnt from phantoms before
+# A minute is short. What the same loop reaches in an hour, on real films and with players that had learnt from phantoms before
 # (`from_phantoms`), comes with the package; its card (`idcgan/weights/normal.md`) says which films these were, how good the result is and
 # what is wrong with it. First latents, none picked:
 
