@@ -66,7 +66,7 @@ def draw(columns: list[Ways]) -> Figure:
                     axes.plot([length] * len(values), values, "o", color=f"C{colour}", markersize=4, alpha=0.6)
             if measure == "swd":
                 axes.axhline(some[measure]["placed"]["real"], color="0.6", linewidth=1, linestyle=":")
-            axes.set(xscale="log", yscale="log", ylabel=words if column == 0 else "")
+            axes.set(xscale="log", ylim=(0, None), ylabel=words if column == 0 else "")
             axes.set_xticks(minutes, [f"{length:g}" for length in minutes], minor=False)
             axes.minorticks_off()
             axes.spines[["top", "right"]].set_visible(False)
