@@ -198,7 +198,7 @@ def test_a_parameter_of_the_notebook_is_refused_among_changes(tmp_path):
     assert "resolutions is a parameter of 04_incremental_training.ipynb; give it as one, not in changes" in refusal(path)
 
 
-@pytest.mark.parametrize(("name", "count"), [("paper", 4), ("ablation", 120), ("tiny", 12)])
+@pytest.mark.parametrize(("name", "count"), [("paper", 4), ("ablation", 84), ("tiny", 12)])
 def test_the_ready_grids_are_sound(tmp_path, name, count):
     for label_class in ("normal", "abnormal"):
         write_films(tmp_path / "films" / label_class, 9)

@@ -1,0 +1,81 @@
+"""figures/ablation.png: what each part of `quick` does. A row for each way of grids/ablation.yaml, a dot for each seed, a line at their mean.
+
+    the commands at the top of grids/ablation.yaml, then
+    .venv/bin/python figures/ablation.py runs/ablation
+
+Grey: where the seeds of what a row is held against lie. It prints the figures as rows of a Markdown table; runs without a report are left out.
+"""
+
+import json
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from idcgan.checkpoint import atomically
+from idcgan.plots import to_png
+
+OUT = Path(__file__).with_suffix(".png")
+MEASURES = {"kid": "KID x 1000", "swd": "sliced Wasserstein x 1000", "spectrum": "spectrum, dB", "checkerboard": "checkerboard, dB", "vendi": "variety (Vendi)"}
+PLAIN, ANEW = "as-quick", "anew"
+
+Ways = dict[str, list[dict]]
+
+
+def read(folder: Path) -> Ways:
+    """{way: the reports of its seeds}, ways in the order of the grid."""
+    ways: Ways = defaultdict(list)
+    for name in json.loads((folder / "batch.json").read_text())["runs"]:
+        report = folder / name / "evaluation" / "report.json"
+        if report.exists():
+            ways[name.rpartition("-seed")[0]].append(json.loads(report.read_text()))
+    return ways
+
+
+def against(way: str) -> str:
+    """What the way is held against."""
+    return ANEW if way.startswith(f"{ANEW}-") else PLAIN
+
+
+def values(reports: list[dict], measure: str) -> list[float]:
+    """One for each seed."""
+    return [report[measure]["value"] for report in reports]
+
+
+def table(ways: Ways) -> str:
+    """A row for each way: steps and each measure, seed by seed."""
+    lines = []
+    for way, reports in ways.items():
+        steps = ", ".join(f"{sum(level['steps'] for level in report['history']):,}" for report in reports)
+        figures = [", ".join(f"{value:.3g}" for value in values(reports, measure)) for measure in MEASURES]
+        lines.append(f"| {way.replace('-', ' ')} | {steps} | {' | '.join(figures)} |")
+    return "\n".join(lines)
+
+
+def draw(ways: Ways) -> Figure:
+    """A panel for each measure."""
+    figure = Figure(figsize=(2 + 2 * len(MEASURES), 1 + 0.24 * len(ways)), layout="constrained")
+    places = {way: -place for place, way in enumerate(ways)}
+    for axes, (measure, words) in zip(figure.subplots(1, len(MEASURES), sharey=True), MEASURES.items(), strict=True):
+        for way, reports in ways.items():
+            seen = values(reports, measure)
+            if against(way) in ways:
+                base = values(ways[against(way)], measure)
+                axes.fill_between((min(base), max(base)), places[way] - 0.5, places[way] + 0.5, color="0.92", linewidth=0, zorder=0)
+            axes.plot(seen, [places[way]] * len(seen), "o", color="C0", markersize=4, alpha=0.6)
+            axes.plot(np.mean(seen), places[way], "|", color="C0", markersize=11, markeredgewidth=2)
+        axes.axvline(next(iter(ways.values()))[0][measure]["placed"]["real"], color="0.6", linewidth=1, linestyle=":")
+        axes.set(xlabel=words, ylim=(0.6 - len(ways), 0.6), yticks=list(places.values()), yticklabels=[way.replace("-", " ") for way in ways])
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.tick_params(labelsize=8)
+    return figure
+
+
+if __name__ == "__main__":
+    ways = read(Path(sys.argv[1]))
+    print(table(ways))
+    png = to_png(draw(ways), dpi=110)
+    atomically(OUT, lambda path: path.write_bytes(png))
+    print(f"{OUT.name}: {OUT.stat().st_size / 1e6:.2f} MB")
