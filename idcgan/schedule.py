@@ -30,13 +30,14 @@ class Schedule:
         largest = max(config.batch_at(level) for level in range(first, len(config.resolutions)))
         if largest > films:
             raise InputError(f"batch_size is {largest} and there are {films} films; give {films} or less.")
+        rises = 0.0 if config.transition == "jump" else config.transition_share
         raw = [share if level >= first else 0.0 for level, share in enumerate(config.shares())]
         shares = [share / sum(raw) for share in raw]
         if config.minutes:
             until = tuple(60 * config.minutes * sum(shares[: i + 1]) for i in range(len(shares)))
-            return cls(config.resolutions, (), until, config.transition_share, config.crops_from)
+            return cls(config.resolutions, (), until, rises, config.crops_from)
         steps = tuple(_level_steps(config, level, films, share) if level >= first else 0 for level, share in enumerate(shares))
-        return cls(config.resolutions, steps, (), config.transition_share, config.crops_from)
+        return cls(config.resolutions, steps, (), rises, config.crops_from)
 
     def progress(self, level: int, step: int, seconds: float) -> float:
         """How much of level `level` is behind us, 0 to 1: after `step` steps in it, `seconds` into the run."""

@@ -48,6 +48,11 @@ def test_a_run_that_is_not_grown_goes_through_the_notebook_too(tmp_path, changes
     assert "is not grown to that" in said
 
 
+def test_a_run_that_jumps_goes_through_the_notebook_too(tmp_path):
+    out = tmp_path / "run"
+    assert execute(NOTEBOOK, parameters(out, changes="transition=jump"), out, progress=False) == "finished"
+
+
 def test_an_unknown_parameter_is_refused_before_anything_is_made(tmp_path):
     with pytest.raises(InputError, match="learning_rat"):
         execute(NOTEBOOK, parameters(tmp_path / "run", learning_rat=1), tmp_path / "run", progress=False)

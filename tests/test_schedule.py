@@ -44,8 +44,8 @@ def test_the_replaced_share_rises_from_none_to_all_and_stays(share):
 def test_the_first_level_has_nothing_to_replace():
     schedule = Schedule.plan(preset("tiny"), 12)
     assert {schedule.replaced(0, progress) for progress in (0.0, 0.3, 1.0)} == {1.0}
-    at_once = Schedule.plan(preset("tiny", transition_share=0.0), 12)
-    assert at_once.replaced(1, 0.0) == 1.0
+    for changes in ({"transition_share": 0.0}, {"transition": "jump"}):
+        assert Schedule.plan(preset("tiny", **changes), 12).replaced(1, 0.0) == 1.0
 
 
 def test_by_the_clock_levels_end_at_their_shares_of_the_minutes():

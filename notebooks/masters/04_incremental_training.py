@@ -132,7 +132,7 @@ show(plot_rows(rows), alt="Six films at every level of the pyramid: the same che
 # %%
 low, high = growing.resolutions[:2]
 twins = pyramid if growing is config else open_or_build(films, growing, shelf)
-batches = MixedBatches(twins, high, growing.batch_at(1), low, growing.transition, growing.seed)
+batches = MixedBatches(twins, high, growing.batch_at(1), low, "replace", growing.seed)
 mixed = {f"{share:.0%} replaced": batches.batch(0, share)[0] for share in (0.0, 0.25, 0.5, 1.0)}
 show(plot_rows(mixed), alt="One batch with 0, 25, 50 and 100 per cent of its films replaced by sharper twins.")
 
@@ -147,7 +147,7 @@ print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on
 
 # %%
 schedule = Schedule.plan(config, len(pyramid))
-print(f"transition_share {config.transition_share}, {growing.batch_at(1)} films in a batch")
+print(f"transition {config.transition}, transition_share {config.transition_share}, {growing.batch_at(1)} films in a batch")
 plan = plot_plan(schedule, growing.batch_at(1))
 show(plan, alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
 
