@@ -3,7 +3,7 @@
     the commands at the top of grids/growing-*.yaml, then
     .venv/bin/python figures/growing.py runs/growing-*
 
-A column for each folder. It prints the figures of every way as rows of a Markdown table.
+A column for each folder. It prints the figures of every way as rows of a Markdown table; runs without a report are left out.
 """
 
 import json
@@ -29,8 +29,9 @@ def read(folder: Path) -> Ways:
     """{way: {minutes: the reports of its seeds}}, ways in the order of the grid."""
     ways: Ways = defaultdict(lambda: defaultdict(list))
     for name in json.loads((folder / "batch.json").read_text())["runs"]:
-        found = NAME.fullmatch(name)
-        ways[found["way"]][float(found["minutes"])].append(json.loads((folder / name / "evaluation" / "report.json").read_text()))
+        found, report = NAME.fullmatch(name), folder / name / "evaluation" / "report.json"
+        if report.exists():
+            ways[found["way"]][float(found["minutes"])].append(json.loads(report.read_text()))
     return ways
 
 
