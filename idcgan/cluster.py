@@ -180,5 +180,5 @@ def _distributed() -> Any:
     try:
         import distributed
     except ImportError:
-        raise InputError("batches need Dask, which is not installed; install it with: pip install 'idcgan[cluster]'.") from None
+        raise InputError("batches need Dask, which is not installed; install it with: pip install -e '.[cluster]' -c constraints.txt.") from None
     return distributed

@@ -121,7 +121,7 @@ PRESETS["recommended"] = dict(
     # with phantoms behind them the weights move together: a longer average is a better one
     ema=0.998,
 )
-# the same at 128 in four minutes, twice as wide at each resolution of the film's
+# the same at 128 in four minutes, and as wide at each resolution: maps are counted from the top
 PRESETS["quick"] = dict(
     PRESETS["recommended"],
     resolutions=(128,),
@@ -145,6 +145,6 @@ PRESETS["long"] = dict(
     # crops are cheap, and more of them make batch norm's statistics steadier
     batch_size=(8, 16, 16, 16),
     # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 2048, of films of 1024
-    # enlarged, it is a quarter of what it is at 1024; shown 16 times, D saw nothing for 1,500 steps
+    # enlarged, it is a quarter of what it is at 1024; shown 16 times, D saw nothing for 1,800 steps
     detail=(16.0, 16.0, 16.0, 64.0),
 )

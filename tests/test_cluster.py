@@ -276,7 +276,7 @@ def test_without_dask_it_says_how_to_install_it(tmp_path, grid, terminal, monkey
     monkeypatch.setitem(sys.modules, "distributed", None)
     said = terminal("batch", grid.path, "--out", tmp_path / "batch")
     assert said.code == 2
-    assert "pip install 'idcgan[cluster]'" in said.err
+    assert "pip install -e '.[cluster]' -c constraints.txt" in said.err
     assert not (tmp_path / "batch").exists()
 
 

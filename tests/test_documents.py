@@ -1,10 +1,12 @@
-"""README, docs and cards: every link leads somewhere, and every grid that they name can be read."""
+"""README, docs and cards: every link leads somewhere, every grid that they name can be read, and every field is explained."""
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
+from idcgan.config import AUGMENTATIONS, CHOICES, RunConfig
 from idcgan.grids import read_grid
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,3 +46,21 @@ def test_a_broken_link_is_found(tmp_path):
 def test_a_grid_of_the_project_can_be_read(path):
     grid = read_grid(path, "phantom:normal", [])
     assert len(grid.runs) > 1
+
+
+def test_every_field_has_a_row_that_names_its_choices():
+    rows = [row.split(" | ", 2) for row in (ROOT / "docs" / "fields.md").read_text(encoding="utf-8").splitlines() if row.startswith("| `")]
+    said = {name: " ".join(rest) for first, *rest in rows for name in re.findall(r"`(\w+)`", first)}
+    assert set(said) == {field.name for field in dataclasses.fields(RunConfig)}
+    for name, choices in {**CHOICES, "augment": AUGMENTATIONS}.items():
+        assert not [choice for choice in choices if not re.search(rf"\b{choice}\b", said[name])], name
+
+
+def test_the_defaults_in_the_rows_are_those_of_a_config():
+    text = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")
+    plain = {name: value for name, value in RunConfig().to_dict().items() if isinstance(value, bool | int | float | str)}
+    for names, default in re.findall(r"^\| (`[^|]+) \| ([^|]*) \|", text, flags=re.MULTILINE):
+        for name, given in zip(re.findall(r"`(\w+)`", names), default.strip().split(", ") * 2, strict=False):
+            if name in plain:
+                value = plain[name]
+                assert given == (str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str) else f"{value:g}"), name

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import torch
 import yaml
 from conftest import write_films
 from hypothesis import HealthCheck, given, settings
@@ -13,7 +14,8 @@ from hypothesis import strategies as st
 
 from idcgan.errors import InputError
 from idcgan.grids import TAKEN, _expand, read_grid
-from idcgan.parameters import check_parameters
+from idcgan.origin import begin
+from idcgan.parameters import check_parameters, config_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK_04 = ROOT / "notebooks" / "04_incremental_training.ipynb"
@@ -206,6 +208,16 @@ def test_the_ready_grids_are_sound(tmp_path, name, count):
     grid = read_grid(ROOT / "grids" / f"{name}.yaml", films="phantom:normal" if name == "tiny" else str(tmp_path / "films"), changes=changes)
     assert len(grid.runs) == count
     assert grid.notebook == NOTEBOOK_04
+
+
+def test_what_the_ablation_holds_against_quick_begins_as_quick_does():
+    runs = read_grid(ROOT / "grids" / "ablation.yaml", films="phantom:normal").runs
+    configs = {name: config_of(NOTEBOOK_04, run)[1] for name, run in runs.items() if run["seed"] == 0}
+    anew = {name for name in configs if name.startswith("anew")}
+    begun = {name for name, config in configs.items() if "begin with what they learnt from phantoms" in begin(config, torch.device("cpu"))[1]}
+    assert begun
+    assert begun | anew == set(configs)
+    assert not begun & anew
 
 
 def test_the_paper_at_lower_resolutions(tmp_path):
