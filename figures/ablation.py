@@ -18,7 +18,13 @@ from idcgan.checkpoint import atomically
 from idcgan.plots import to_png
 
 OUT = Path(__file__).with_suffix(".png")
-MEASURES = {"kid": "KID x 1000", "swd": "sliced Wasserstein x 1000", "spectrum": "spectrum, dB", "checkerboard": "checkerboard, dB", "vendi": "variety (Vendi)"}
+MEASURES = {
+    "kid": "KID x 1000",
+    "swd": "sliced Wasserstein x 1000",
+    "spectrum": "spectrum, dB",
+    "checkerboard": "checkerboard, dB",
+    "vendi": "variety (Vendi)",
+}
 PLAIN, ANEW = "as-quick", "anew"
 
 Ways = dict[str, list[dict]]
