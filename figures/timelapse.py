@@ -1,6 +1,6 @@
 """figures/timelapse.gif: the same latents while a run grows, a frame for each saved moment.
 
-    .venv/bin/python figures/timelapse.py runs/NAME      # of: the commands at the top of grids/growing-256.yaml
+    .venv/bin/python figures/timelapse.py runs/growing-256/half-at-64-and-128-minutes10.0-seed0      # grids/growing-256.yaml
 """
 
 import sys
