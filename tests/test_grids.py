@@ -203,7 +203,7 @@ def test_a_parameter_of_the_notebook_is_refused_among_changes(tmp_path):
 @pytest.mark.parametrize(("name", "count"), [("paper", 4), ("ablation", 84), ("tiny", 12)])
 def test_the_ready_grids_are_sound(tmp_path, name, count):
     for label_class in ("normal", "abnormal"):
-        write_films(tmp_path / "films" / label_class, 9)
+        write_films(tmp_path / "films" / label_class, 16)
     changes = ["label_class=normal"] if name == "ablation" else []
     grid = read_grid(ROOT / "grids" / f"{name}.yaml", films="phantom:normal" if name == "tiny" else str(tmp_path / "films"), changes=changes)
     assert len(grid.runs) == count
