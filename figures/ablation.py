@@ -6,12 +6,12 @@
 Grey: where the seeds of what a row is held against lie. It prints the figures as rows of a Markdown table; runs without a report are left out.
 """
 
-import json
 import sys
 from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from growing import reports
 from matplotlib.figure import Figure
 
 from idcgan.checkpoint import atomically
@@ -33,10 +33,8 @@ Ways = dict[str, list[dict]]
 def read(folder: Path) -> Ways:
     """{way: the reports of its seeds}, ways in the order of the grid."""
     ways: Ways = defaultdict(list)
-    for name in json.loads((folder / "batch.json").read_text())["runs"]:
-        report = folder / name / "evaluation" / "report.json"
-        if report.exists():
-            ways[name.rpartition("-seed")[0]].append(json.loads(report.read_text()))
+    for name, report in reports(folder).items():
+        ways[name.rpartition("-seed")[0]].append(report)
     return ways
 
 
@@ -45,17 +43,17 @@ def against(way: str) -> str:
     return ANEW if way.startswith(f"{ANEW}-") else PLAIN
 
 
-def values(reports: list[dict], measure: str) -> list[float]:
+def values(seeds: list[dict], measure: str) -> list[float]:
     """One for each seed."""
-    return [report[measure]["value"] for report in reports]
+    return [report[measure]["value"] for report in seeds]
 
 
 def table(ways: Ways) -> str:
     """A row for each way: steps and each measure, seed by seed."""
     lines = []
-    for way, reports in ways.items():
-        steps = ", ".join(f"{sum(level['steps'] for level in report['history']):,}" for report in reports)
-        figures = [", ".join(f"{value:.3g}" for value in values(reports, measure)) for measure in MEASURES]
+    for way, seeds in ways.items():
+        steps = ", ".join(f"{sum(level['steps'] for level in report['history']):,}" for report in seeds)
+        figures = [", ".join(f"{value:.3g}" for value in values(seeds, measure)) for measure in MEASURES]
         lines.append(f"| {way.replace('-', ' ')} | {steps} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
@@ -65,8 +63,8 @@ def draw(ways: Ways) -> Figure:
     figure = Figure(figsize=(2 + 2 * len(MEASURES), 1 + 0.24 * len(ways)), layout="constrained")
     places = {way: -place for place, way in enumerate(ways)}
     for axes, (measure, words) in zip(figure.subplots(1, len(MEASURES), sharey=True), MEASURES.items(), strict=True):
-        for way, reports in ways.items():
-            seen = values(reports, measure)
+        for way, seeds in ways.items():
+            seen = values(seeds, measure)
             if against(way) in ways:
                 base = values(ways[against(way)], measure)
                 axes.fill_between((min(base), max(base)), places[way] - 0.5, places[way] + 0.5, color="0.92", linewidth=0, zorder=0)

@@ -20,18 +20,24 @@ from idcgan.plots import to_png
 
 OUT = Path(__file__).with_suffix(".png")
 MEASURES = {"kid": "KID x 1000", "swd": "sliced Wasserstein x 1000"}
+TOLD = {"kid": ".0f", "swd": ".0f", "spectrum": ".1f", "checkerboard": ".1f", "vendi": ".1f"}  # in the table
 NAME = re.compile(r"(?P<way>.+)-minutes(?P<minutes>[\d.]+)-seed(?P<seed>\d+)")
 
 Ways = dict[str, dict[float, list[dict]]]
 
 
+def reports(folder: Path) -> dict[str, dict]:
+    """{run: its report}, in the order of the grid, of those that have one."""
+    found = {name: folder / name / "evaluation" / "report.json" for name in json.loads((folder / "batch.json").read_text())["runs"]}
+    return {name: json.loads(path.read_text()) for name, path in found.items() if path.exists()}
+
+
 def read(folder: Path) -> Ways:
     """{way: {minutes: the reports of its seeds}}, ways in the order of the grid."""
     ways: Ways = defaultdict(lambda: defaultdict(list))
-    for name in json.loads((folder / "batch.json").read_text())["runs"]:
-        found, report = NAME.fullmatch(name), folder / name / "evaluation" / "report.json"
-        if report.exists():
-            ways[found["way"]][float(found["minutes"])].append(json.loads(report.read_text()))
+    for name, report in reports(folder).items():
+        found = NAME.fullmatch(name)
+        ways[found["way"]][float(found["minutes"])].append(report)
     return ways
 
 
@@ -41,14 +47,14 @@ def value(report: dict, measure: str) -> float:
 
 
 def table(ways: Ways) -> str:
-    """A row for each way and number of minutes."""
+    """A row for each way and number of minutes: the steps of the first seed, and each measure seed by seed."""
     resolution = next(iter(next(iter(ways.values())).values()))[0]["about"]["resolution"]
     lines = []
     for way, lengths in ways.items():
-        for minutes, reports in lengths.items():
-            steps = "; ".join(" + ".join(f"{level['steps']:,}" for level in report["history"]) for report in reports)
-            figures = [", ".join(f"{value(report, measure):.0f}" for report in reports) for measure in MEASURES]
-            lines.append(f"| {resolution} | {way.replace('-', ' ')} | {minutes:g} | {steps} | {' | '.join(figures)} |")
+        for minutes, seeds in lengths.items():
+            steps = " + ".join(f"{level['steps']:,}" for level in seeds[0]["history"])
+            figures = [", ".join(f"{value(report, measure):{form}}" for report in seeds) for measure, form in TOLD.items()]
+            lines.append(f"| {resolution} | {minutes:g} | {way.replace('-', ' ')} | {steps} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
 
