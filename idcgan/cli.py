@@ -25,6 +25,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", h
 Epochs = Annotated[int, typer.Option(help="train for epochs (shared over the levels, see epochs_for)")]
 Minutes = Annotated[float, typer.Option(help="train for minutes of wall clock, shared over the levels")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
+Spread = Annotated[float, typer.Option(help="how far out latents are drawn: 1 as in training, 1.15 for more variety (docs/recipe.md#variety)")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
 
@@ -112,13 +113,14 @@ def sample(
     count: Annotated[int, typer.Option("-n", "--count", help="how many films")] = 16,
     seed: Seed = 0,
     resolution: Annotated[int, typer.Option(help="level of the run; left out: the highest")] = 0,
+    spread: Spread = 1.0,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
     """Write films as 8-bit PNGs, each with its provenance in it, and a contact sheet."""
     from . import sampling
 
-    paths = sampling.sample(source, count, out, seed, resolution or None, device, not quiet)
+    paths = sampling.sample(source, count, out, seed, resolution or None, device, not quiet, spread)
     print(f"{len(paths)} films in {out}, an overview in {out / 'contact-sheet.png'}")
 
 
@@ -135,6 +137,7 @@ def evaluate(
     resolution: Annotated[int, typer.Option(help="level of the run; left out: the highest")] = 0,
     features: Annotated[str, typer.Option(help="efficientnet-lite0, inception:FILE or chest:FILE")] = "efficientnet-lite0",
     seed: Seed = 0,
+    spread: Spread = 1.0,
     draws: Annotated[int, typer.Option(help="shuffles per test; the smallest p is 1 / (draws + 1)")] = 199,
     cache: Annotated[Path, typer.Option(help="where what was seen of each film is kept, by its hash")] = Path("runs/descriptions"),
     hide_real: Annotated[bool, typer.Option("--hide-real", help="no picture of a real film in the report, so that it can be shared")] = False,
@@ -145,7 +148,7 @@ def evaluate(
     from .report import evaluate_all
     from .settings import Settings
 
-    settings = Settings(label_class, count, seed, resolution, features, draws, device, cache=cache, progress=not quiet)
+    settings = Settings(label_class, count, seed, resolution, features, draws, device, cache=cache, progress=not quiet, spread=spread)
     print(evaluate_all(sources, real, train, other, settings, out, json_file, not hide_real))
 
 

@@ -51,7 +51,7 @@ def evaluate(
     settings, began = settings or Settings(), time.monotonic()
     tuning.keep_memory()
     network = load_features(settings.features)
-    about = subject(source, settings.count, settings.seed, settings.resolution, settings.device)
+    about = subject(source, settings.count, settings.seed, settings.resolution, settings.device, settings.spread)
     evidence = _collect(about, real, train, network, settings)
     with threadpool_limits(1):  # small matrices, many of them: on busy cores the threads of BLAS mostly wait for each other
         report: dict[str, Any] = {"about": _about(evidence, source, real, train, network, settings)}
@@ -110,7 +110,7 @@ def _about(evidence: Evidence, source: Any, real: Any, train: Any, network: Feat
     sets = {"made": evidence.made, "held_out": evidence.held_out, "training": evidence.training}
     return {
         "name": evidence.subject.name, "source": str(source), "real": str(real), "train": str(train or evidence.subject.training),
-        "label_class": evidence.label_class, "resolution": resolution, "features": network.name, "seed": settings.seed, "draws": settings.draws,
+        "label_class": evidence.label_class, "resolution": resolution, "features": network.name, "seed": settings.seed, "draws": settings.draws, "spread": settings.spread,
         "films": {name: len(films) for name, films in sets.items()}, "compared": min(len(evidence.made), len(evidence.training)),
         "fingerprints": {name: fingerprint(films.items) for name, films in sets.items()},
         "seen": evidence.seen, "projected": evidence.subject.projected,
@@ -136,7 +136,7 @@ def _usefulness(evidence: Evidence, real: Any, train: Any, source: Any, network:
     if beside is None or evidence.other is None:
         raise InputError(f"--other asks for both classes of real films; give --real and --train folders that hold two classes (not {train or real}).")
     wrong = beside[1]
-    films = subject(source, settings.count, settings.seed, resolution, settings.device)
+    films = subject(source, settings.count, settings.seed, resolution, settings.device, settings.spread)
     if films.label_class not in ("", wrong):
         raise InputError(f"--other {source} was trained on {films.label_class!r} films; it must be the other class, {wrong!r}.")
     if films.resolution != resolution:

@@ -165,8 +165,9 @@ def page_of(report: dict[str, Any], pictures: list[Picture], holds_real: bool) -
     films = about["films"]
     seen = f", {films['training']} training films" if about["seen"] else ""
     kind = f" of class {about['label_class']}" if about["label_class"] else ""
+    spread = f" of latents {about['spread']:g} times as far out as in training" if about.get("spread", 1) != 1 else ""
     intro = (
-        f"{films['made']} made films{kind} at {about['resolution']} x {about['resolution']}, "
+        f"{films['made']} made films{kind} at {about['resolution']} x {about['resolution']}{spread}, "
         f"judged by {films['held_out']} held-out real films{seen}. Every figure stands beside what real films have. Not for diagnosis."
     )
     tables = "".join(_table(report, family, title) for family, title in FAMILIES.items())

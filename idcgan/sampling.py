@@ -25,6 +25,8 @@ from .pretrained import is_pretrained, weights_of
 from .records import grid, to_bytes
 
 SHEET_FILMS = 36  # on the contact sheet
+FARTHEST = 4.0  # latents are not drawn farther out than this many times what training drew
+SPREAD = "idcgan:spread"  # text chunk of films whose latents are not those of training
 NOTICE = "made by a neural network; not a patient's film; not for diagnosis"
 
 
@@ -35,6 +37,7 @@ class Source:
     generator: Generator
     path: Path
     facts: dict[str, str]  # the safetensors metadata: run, config_hash, code_version, batch_norm, ...
+    spread: float = 1.0  # how far out its latents are drawn, as a multiple of what it was trained with
 
     @property
     def resolution(self) -> int:
@@ -42,11 +45,14 @@ class Source:
         return self.generator.levels[-1]
 
 
-def load_generator(source: str | Path, resolution: int | None = None, device: str = "cpu") -> Source:
+def load_generator(source: str | Path, resolution: int | None = None, device: str = "cpu", spread: float = 1.0) -> Source:
     """From a run folder (its highest finished level, or the one asked for), a generator-*.safetensors file, or "pretrained:NAME".
 
-    Raises InputError where there is none, WorkError where the file is damaged.
+    `spread` multiplies its latents: above 1 likeness is given up for variety, below 1 the reverse (Brock et al. 2019, section 3.1,
+    cut them off instead). Raises InputError where there is none, WorkError where the file is damaged.
     """
+    if not 0.0 < spread <= FARTHEST:
+        raise InputError(f"spread is {spread}; it must lie above 0 and be {FARTHEST:g} at most (1: latents as in training).")
     path = weights_of(source) if is_pretrained(source) else _weights_file(Path(source), resolution)
     try:
         with safe_open(str(path), "pt") as file:
@@ -70,7 +76,7 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
         )
     where = machine.choose_device(device)
     generator = generator.to(device=where, memory_format=tuning.memory_format(where)).eval().requires_grad_(False)
-    return Source(generator, path, facts)
+    return Source(generator, path, facts, spread)
 
 
 def _weights_file(source: Path, resolution: int | None) -> Path:
@@ -94,13 +100,13 @@ def latent(seed: int, index: int, latent_dim: int) -> torch.Tensor:
 @torch.no_grad()
 def picture(source: Source, seed: int, index: int) -> np.ndarray:
     """Film `index`, uint8 (c, r, r). One film at a time: a batch of another size may round another way."""
-    z = latent(seed, index, source.generator.latent_dim)
+    z = source.spread * latent(seed, index, source.generator.latent_dim)
     device = next(source.generator.parameters()).device
     return to_bytes(source.generator(z[None].to(device)))[0]
 
 
 def sample(source: str | Path | Source, count: int, out: str | Path, seed: int = 0, resolution: int | None = None,
-           device: str = "auto", progress: bool = True) -> list[Path]:  # fmt: skip
+           device: str = "auto", progress: bool = True, spread: float = 1.0) -> list[Path]:  # fmt: skip
     """Write `count` films as 8-bit PNGs film-000000.png .. into `out`, and a contact sheet of the first 36. Returns the films' paths.
 
     Memory stays that of a few films. Films already there from the same generator and seed are kept, so that an
@@ -112,7 +118,7 @@ def sample(source: str | Path | Source, count: int, out: str | Path, seed: int =
         raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
     tuning.keep_memory()
     if not isinstance(source, Source):
-        source = load_generator(source, resolution, device)
+        source = load_generator(source, resolution, device, spread)
     out, identity = Path(out), provenance(source, seed)
     paths = [out / f"film-{index:06d}.png" for index in range(count)]
     there = {path for path in paths if path.exists()}
@@ -144,6 +150,8 @@ def provenance(source: Source, seed: int) -> dict[str, str]:
     """What every film says of itself, as PNG text chunks."""
     names = {"run": "run", "config_hash": "config", "code_version": "code", "batch_norm": "batch-norm"}
     facts = {f"idcgan:{key}": source.facts.get(name, "unknown") for name, key in names.items()}
+    if source.spread != 1:
+        facts[SPREAD] = f"{source.spread:g}"
     if "by_hand" in source.facts:
         facts["idcgan:by-hand"] = "the run was steered by hand; its config alone does not make this film again"
     return {"Software": "idcgan", "Comment": f"synthetic: {NOTICE}", "idcgan:synthetic": "true", **facts,
@@ -182,7 +190,7 @@ def _refuse_others(out: Path, there: set[Path], identity: dict[str, str]) -> Non
             texts = Image.open(path).text
         except (OSError, AttributeError, SyntaxError):
             texts = {}
-        if any(texts.get(key) != text for key, text in identity.items()):
+        if any(texts.get(key) != identity.get(key) for key in (*identity, SPREAD)):
             raise InputError(f"{path} is there already and comes from elsewhere; choose another --out.")
 
 

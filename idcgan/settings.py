@@ -10,7 +10,7 @@ LEVEL = 0.05  # of every test: at or below it, films are told from real ones
 
 @dataclass(frozen=True)
 class Settings:
-    """How an evaluation is made. `draws`: shuffles per test; `cache`: where descriptions are kept, None for nowhere."""
+    """How an evaluation is made. `draws`: shuffles per test; `cache`: where descriptions are kept, None for nowhere; `spread`: as in `load_generator`."""
 
     label_class: str = ""
     count: int = 200
@@ -21,3 +21,4 @@ class Settings:
     device: str = "auto"
     cache: Path | None = None
     progress: bool = True
+    spread: float = 1.0

@@ -32,7 +32,7 @@ class Subject:
     projected: bool = False  # whether D was lent the features of `projected.py`
 
 
-def subject(source: str | Path, count: int, seed: int, resolution: int = 0, device: str = "auto") -> Subject:
+def subject(source: str | Path, count: int, seed: int, resolution: int = 0, device: str = "auto", spread: float = 1.0) -> Subject:
     """`count` films of a run or generator (those of `idcgan sample` with that seed), or all films of a folder, whichever `source` is.
 
     `resolution` 0 is the highest of the run, or what the folder's first film has, rounded down to a power of two.
@@ -42,9 +42,11 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
     if not 0 <= seed < 2**31:
         raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
     if path.is_dir() and not (path / "run.json").is_file():
+        if spread != 1:
+            raise InputError(f"{path} is a folder of films, which are as they are; --spread asks a run or a generator how far out it draws.")
         return _folder(path, resolution)
     run = RunFolder.open(path) if path.is_dir() else None
-    made = load_generator(path, resolution or None, device)
+    made = load_generator(path, resolution or None, device, spread)
     if made.resolution < SMALLEST:
         raise InputError(f"{path} makes films of {made.resolution} x {made.resolution}, and the measures need {SMALLEST}; train to a higher level.")
     items, projected = generated_items(made, count, seed), bool(json.loads(made.facts["config"]).get("projected"))

@@ -163,6 +163,17 @@ def test_a_real_film_is_shown_nowhere_when_it_is_hidden(judge, finished_run, tmp
     assert "real films of patients" not in (tmp_path / "r" / "report.html").read_text()
 
 
+def test_films_of_latents_farther_out_are_other_films_and_the_page_says_so(judge, finished_run, report, tmp_path):
+    said = judge(finished_run, "--real", HELD_OUT, "-n", 12, "--out", tmp_path / "far", "--spread", 1.5)
+    assert said.code == 0, said.err
+    far = json.loads((tmp_path / "far" / "report.json").read_text())
+    assert far["about"]["spread"] == 1.5
+    assert report["about"]["spread"] == 1
+    assert far["about"]["fingerprints"]["made"] != report["about"]["fingerprints"]["made"]
+    assert far["swd"]["value"] != report["swd"]["value"]
+    assert "latents 1.5 times as far out as in training" in (tmp_path / "far" / "report.html").read_text()
+
+
 def test_several_runs_in_one_table(judge, finished_run, tmp_path):
     other = Path(shutil.copytree(finished_run, tmp_path / "other"))
     said = judge(finished_run, other, "--real", HELD_OUT, "-n", 10, "--out", tmp_path / "both")
@@ -324,6 +335,12 @@ def refused(said, before: dict, folder: Path, *words: str) -> None:
 def test_held_out_films_that_were_trained_on(judge, finished_run, pyramid_path, tmp_path):
     before = everything_below(finished_run)
     refused(judge(finished_run, "--real", pyramid_path), before, finished_run, "12 films", "held-out films must be others")
+
+
+def test_how_far_out_a_folder_draws(judge, tmp_path):
+    made = write_films(tmp_path / "made", 10)
+    said = judge(made, "--real", HELD_OUT, "--spread", 1.5)
+    refused(said, everything_below(tmp_path), tmp_path, "is a folder of films, which are as they are")
 
 
 def test_made_films_in_the_place_of_real_ones(terminal, judge, finished_run, tmp_path):

@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from idcgan.errors import InputError, WorkError
+from idcgan.records import to_bytes
 from idcgan.sampling import latent, load_generator, picture, sample
 
 
@@ -103,13 +104,27 @@ def test_someone_elses_contact_sheet_is_not_overwritten(finished_run, tmp_path):
     assert everything_below(tmp_path) == before
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"resolution": 16}])
+@pytest.mark.parametrize("change", [{"seed": 1}, {"resolution": 16}, {"spread": 1.2}])
 def test_films_of_another_seed_or_level_are_not_mixed_in(finished_run, tmp_path, change):
     make(finished_run, tmp_path / "out", 2)
     before = everything_below(tmp_path)
     with pytest.raises(InputError, match="comes from elsewhere"):
         make(finished_run, tmp_path / "out", 3, **change)
     assert everything_below(tmp_path) == before
+
+
+def test_latents_can_be_drawn_farther_out(finished_run, tmp_path):
+    near, far = load_generator(finished_run), load_generator(finished_run, spread=1.5)
+    expected = near.generator(1.5 * latent(0, 0, 16)[None])
+    assert np.array_equal(picture(far, 0, 0), to_bytes(expected)[0])
+    assert not np.array_equal(picture(far, 0, 0), picture(near, 0, 0))
+    assert Image.open(make(finished_run, tmp_path / "far", 1, spread=1.5)[0]).text["idcgan:spread"] == "1.5"
+    assert "idcgan:spread" not in Image.open(make(finished_run, tmp_path / "near", 1)[0]).text
+    with pytest.raises(InputError, match="comes from elsewhere"):
+        make(finished_run, tmp_path / "far", 2)
+    for wrong in (0.0, -1.0, 4.1, float("nan")):
+        with pytest.raises(InputError, match=f"spread is {wrong}; it must lie above 0"):
+            make(finished_run, tmp_path / "none", spread=wrong)
 
 
 def test_a_text_file_in_a_films_place_is_refused(finished_run, tmp_path):
