@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .config import kind_and_share
 from .crew import ALONE, Crew
+from .fields import kind_and_share
 
 
 def augment(films: Tensor, kinds: tuple[str, ...], rng: torch.Generator, strength: float = 1.0, crew: Crew = ALONE) -> Tensor:

@@ -10,61 +10,15 @@ import dataclasses
 import difflib
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from .errors import InputError
+from .fields import check_value, coerce, kind_and_share, listed
 from .presets import PRESETS
 from .pyramid import check_resolutions
-
-AUGMENTATIONS = ("brightness", "contrast", "translation", "shift", "cutout", "flip")
-CHOICES = {
-    "square": ("crop", "pad"),
-    "channels": (1, 3),
-    "edges": ("zeros", "replicate"),
-    "kernels": ("normal", "he", "bilinear"),
-    "growth": ("preserve", "reset", "scratch"),
-    "transition": ("replace", "fade", "jump"),
-    "objective": ("bce", "hinge", "least_squares"),
-    "generator_loss": ("non_saturating", "saturating"),
-    "labels": ("standard", "flipped"),
-    "epochs_for": ("run", "level"),
-    "precision": ("auto", "fp32", "bf16"),
-}
-# field: (smallest, largest) allowed, both included
-RANGES = {
-    "seed": (0, 2**31 - 1),
-    "workers": (0, 64),
-    "latent_dim": (1, 4096),
-    "feature_maps_g": (1, 512),
-    "feature_maps_d": (1, 512),
-    "max_feature_maps": (0, 4096),
-    "min_feature_maps": (1, 4096),
-    "crops_from": (0, 4096),
-    "detail": (0.0, 1000.0),
-    "crop": (64, 2048),
-    "crop_maps": (1, 512),
-    "micro_batch": (0, 1_000_000),
-    "epochs": (0, 1_000_000),
-    "minutes": (0.0, 100_000.0),
-    "transition_share": (0.0, 1.0),
-    "smooth_from": (0, 4096),
-    "learning_rate": (1e-8, 1.0),
-    "learning_rate_d": (0.0, 1.0),
-    "cool_down": (0.0, 1.0),
-    "beta1": (0.0, 0.9999),
-    "beta2": (0.0, 0.999999),
-    "label_smoothing": (0.0, 0.5),
-    "augment_strength": (0.0, 1.0),
-    "ema": (0.0, 0.999999),
-    "log_every": (1, 1_000_000),
-    "checkpoint_seconds": (0.0, 1e6),
-    "samples": (1, 256),
-    "moments": (0, 100),
-}
 
 
 @dataclass(frozen=True)
@@ -138,11 +92,9 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
-            object.__setattr__(self, name, _coerce(name, getattr(self, name), hint))
+            object.__setattr__(self, name, coerce(name, getattr(self, name), hint))
         for name, value in dataclasses.asdict(self).items():
-            _check_number(name, value)
-            if name in CHOICES and value not in CHOICES[name]:
-                raise InputError(f"{name} is {value!r}; choose one of {_list(CHOICES[name])}.")
+            check_value(name, value)
         if re.search(r"[/\\\x00-\x1f]", self.label_class) or self.label_class.startswith("."):
             raise InputError(f"label_class is {self.label_class!r}; give the plain name of a subfolder, such as normal.")
         for kind in self.augment:
@@ -203,11 +155,11 @@ def preset(name: str, /, **changes: Any) -> RunConfig:
     """
     if name not in PRESETS:
         near = difflib.get_close_matches(str(name), PRESETS, 1)
-        raise InputError(f"unknown preset {name!r}; choose one of {_list(PRESETS)}" + (f" (did you mean {near[0]!r}?)." if near else "."))
+        raise InputError(f"unknown preset {name!r}; choose one of {listed(PRESETS)}" + (f" (did you mean {near[0]!r}?)." if near else "."))
     if "preset" in changes:
         raise InputError("preset cannot be set like a field; choose it with --preset.")
     bounds = {"epochs": int, "minutes": float}
-    changes = {k: _coerce(k, v, bounds[k]) if k in bounds else v for k, v in changes.items()}
+    changes = {k: coerce(k, v, bounds[k]) if k in bounds else v for k, v in changes.items()}
     if changes.get("epochs") and changes.get("minutes"):
         raise InputError("epochs and minutes are both set; give one of them.")
     values = {"preset": name, **PRESETS[name], **changes}
@@ -242,20 +194,6 @@ def configure(
     return preset(preset_name, **{name: value for name, value in given.items() if value}, **changes)
 
 
-def kind_and_share(kind: str) -> tuple[str, float]:
-    """"brightness:0.25" -> ("brightness", 0.25): a kind of augmentation, and its share of the strength. Raises InputError."""
-    name, colon, share = kind.partition(":")
-    if name not in AUGMENTATIONS:
-        raise InputError(f"augment names {name!r}; choose from {_list(AUGMENTATIONS)}.")
-    try:
-        value = float(share) if colon else 1.0
-    except ValueError:
-        value = -1.0
-    if not 0.0 <= value <= 1.0:
-        raise InputError(f"augment holds {kind!r}; behind the colon stands the kind's strength, from 0 to 1, such as {name}:0.25.")
-    return name, value
-
-
 def parse_changes(pairs: Iterable[str]) -> dict[str, str]:
     """["learning_rate=0.0002", ...] as a dict of fields to change. Raises InputError."""
     changes = {}
@@ -270,16 +208,8 @@ def parse_changes(pairs: Iterable[str]) -> dict[str, str]:
 def _shares_for(base: dict[str, Any], resolutions: Any) -> tuple[float, ...]:
     """A preset's shares carried over to other levels by resolution; equal where it has none to say."""
     known = dict(zip(base.get("resolutions", ()), base.get("level_shares", ()), strict=False))
-    shares = tuple(known.get(r, 0.0) for r in _coerce("resolutions", resolutions, tuple[int, ...]))
+    shares = tuple(known.get(r, 0.0) for r in coerce("resolutions", resolutions, tuple[int, ...]))
     return shares if all(shares) else ()
-
-
-def _check_number(name: str, value: Any) -> None:
-    for number in value if isinstance(value, tuple) else (value,):
-        if isinstance(number, float) and not math.isfinite(number):
-            raise InputError(f"{name} is {number}; give a finite number.")
-        if name in RANGES and not RANGES[name][0] <= number <= RANGES[name][1]:
-            raise InputError(f"{name} is {number}; it must lie between {RANGES[name][0]} and {RANGES[name][1]}.")
 
 
 def _check_levels(config: RunConfig) -> None:
@@ -314,46 +244,3 @@ def _check_crops(config: RunConfig) -> None:
         raise InputError(f"crops_from is {config.crops_from} and the first level on crops is {cropped[0]}; it must be 128 or more.")
     if config.crop & (config.crop - 1) or config.crop > cropped[0] // 2:
         raise InputError(f"crop is {config.crop}; give a power of two from 64 to {cropped[0] // 2}, half the first level on crops.")
-
-
-def _coerce(name: str, value: Any, hint: Any) -> Any:
-    """A value from a terminal, a notebook or JSON as the field's type, or a refusal."""
-    if str(hint).startswith("tuple"):
-        kind = str if "str" in str(hint) else float if "float" in str(hint) else int
-        items = value.replace(" ", "").split(",") if isinstance(value, str) else value if isinstance(value, list | tuple) else [value]
-        return tuple(_scalar(name, item, kind) for item in items if item != "")
-    return _scalar(name, value, hint)
-
-
-def _scalar(name: str, value: Any, kind: type) -> Any:
-    wanted = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}[kind]
-    refusal = InputError(f"{name} is {value!r}; it must be {wanted}.")
-    if kind is str:
-        if not isinstance(value, str):
-            raise refusal
-        return value
-    if kind is bool:
-        if isinstance(value, str) and value.lower() in ("true", "false"):
-            return value.lower() == "true"
-        if not isinstance(value, bool):
-            raise refusal
-        return value
-    if isinstance(value, bool):
-        raise refusal
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        raise refusal from None
-    if kind is float or not math.isfinite(number):
-        return number if kind is float else _refuse_nan(name, number)
-    if number != int(number):
-        raise refusal
-    return int(number)
-
-
-def _refuse_nan(name: str, number: float) -> int:
-    raise InputError(f"{name} is {number}; give a finite number.")
-
-
-def _list(names: Any) -> str:
-    return ", ".join(str(n) for n in names)

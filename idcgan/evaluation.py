@@ -110,7 +110,8 @@ def _about(evidence: Evidence, source: Any, real: Any, train: Any, network: Feat
     sets = {"made": evidence.made, "held_out": evidence.held_out, "training": evidence.training}
     return {
         "name": evidence.subject.name, "source": str(source), "real": str(real), "train": str(train or evidence.subject.training),
-        "label_class": evidence.label_class, "resolution": resolution, "features": network.name, "seed": settings.seed, "draws": settings.draws, "spread": settings.spread,
+        "label_class": evidence.label_class, "resolution": resolution, "features": network.name,
+        "seed": settings.seed, "draws": settings.draws, "spread": settings.spread,
         "films": {name: len(films) for name, films in sets.items()}, "compared": min(len(evidence.made), len(evidence.training)),
         "fingerprints": {name: fingerprint(films.items) for name, films in sets.items()},
         "seen": evidence.seen, "projected": evidence.subject.projected,

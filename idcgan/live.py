@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .config import RANGES, RunConfig
+from .config import RunConfig
 from .errors import InputError
+from .fields import RANGES
 from .records import RunFolder
 
 FIELDS = ("learning_rate", "learning_rate_d", "augment_strength", "replaced")  # what a hand can set; replaced is no field of a config

@@ -10,7 +10,10 @@ LEVEL = 0.05  # of every test: at or below it, films are told from real ones
 
 @dataclass(frozen=True)
 class Settings:
-    """How an evaluation is made. `draws`: shuffles per test; `cache`: where descriptions are kept, None for nowhere; `spread`: as in `load_generator`."""
+    """How an evaluation is made. `draws`: shuffles per test; `cache`: where descriptions are kept, None for nowhere.
+
+    `spread`: as in `load_generator`.
+    """
 
     label_class: str = ""
     count: int = 200

@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from idcgan.augment import augment
-from idcgan.config import AUGMENTATIONS, PRESETS, preset
+from idcgan.config import PRESETS, preset
 from idcgan.errors import InputError
+from idcgan.fields import AUGMENTATIONS
 
 
 def films(count: int = 6, side: int = 32, channels: int = 1) -> torch.Tensor:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idcgan.config import AUGMENTATIONS, CHOICES, PRESETS, RANGES, RunConfig, configure, preset
+from idcgan.config import PRESETS, RunConfig, configure, preset
 from idcgan.errors import InputError
+from idcgan.fields import AUGMENTATIONS, CHOICES, RANGES
 
 FIELDS = [field.name for field in dataclasses.fields(RunConfig)]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from idcgan.config import AUGMENTATIONS, CHOICES, RunConfig
+from idcgan.config import RunConfig
+from idcgan.fields import AUGMENTATIONS, CHOICES
 from idcgan.grids import read_grid
 
 ROOT = Path(__file__).resolve().parents[1]
