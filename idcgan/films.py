@@ -15,7 +15,6 @@ The paper leaves open how films are made square and how their grey levels are sc
 from __future__ import annotations
 
 import threading
-import warnings
 from pathlib import Path
 from typing import BinaryIO
 
@@ -47,20 +46,25 @@ def read_film(path: str | Path) -> np.ndarray:
     except OSError as error:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check name and rights.") from error
     if not head:
-        raise _refuse(path, "is empty (0 bytes)")
+        raise refuse(path, "is empty (0 bytes)")
     is_dicom = _has_magic(head) or path.suffix.lower() in (".dcm", ".dicom")
     try:
-        film = _read_dicom(path) if is_dicom else _read_picture(path)
+        if is_dicom:
+            from idcgan.dicom import read_dicom  # which needs this module
+
+            film = read_dicom(path)
+        else:
+            film = _read_picture(path)
     except InputError:
         raise
     except MemoryError as error:
-        raise _refuse(path, "does not fit into memory") from error
+        raise refuse(path, "does not fit into memory") from error
     except Exception as error:  # decoders answer damaged bytes with any exception, from struct.error to KeyError
-        raise _refuse(path, f"is damaged ({_first_words(error)})") from error
+        raise refuse(path, f"is damaged ({_first_words(error)})") from error
     if not np.isfinite(film).all():
-        raise _refuse(path, "holds values that are no numbers (NaN or infinity)")
+        raise refuse(path, "holds values that are no numbers (NaN or infinity)")
     if film.min() == film.max():
-        raise _refuse(path, "holds one grey level")
+        raise refuse(path, "holds one grey level")
     return film
 
 
@@ -127,7 +131,8 @@ def resize(film: np.ndarray, resolution: int) -> np.ndarray:
     return np.clip(np.asarray(small), 0.0, 1.0)
 
 
-def _refuse(path: Path, wrong: str) -> InputError:
+def refuse(path: Path, wrong: str) -> InputError:
+    """What is wrong with a film, and what to do, as one sentence."""
     return InputError(f"{path} {wrong}: {_REPLACE}.")
 
 
@@ -163,13 +168,13 @@ def _is_film(path: Path, relative: Path) -> bool:
         return False
 
 
-def _check_size(path: Path, width: int, height: int) -> None:
+def check_size(path: Path, width: int, height: int) -> None:
     """Before any pixel is decoded: a small file can unpack to more memory than there is."""
     if width * height > MOST_PIXELS:
         most = f"{MOST_PIXELS // 1_000_000} million"
         raise InputError(f"{path} has {width} x {height} pixels, more than {most}: reduce the film first.")
     if min(width, height) < SMALLEST_SIDE:
-        raise _refuse(path, f"has {width} x {height} pixels, and the shorter side must have {SMALLEST_SIDE}")
+        raise refuse(path, f"has {width} x {height} pixels, and the shorter side must have {SMALLEST_SIDE}")
 
 
 def _open_picture(file: BinaryIO) -> Image.Image:
@@ -187,8 +192,8 @@ def _read_picture(path: Path) -> np.ndarray:
         try:
             image = _open_picture(file)
         except Image.UnidentifiedImageError as error:
-            raise _refuse(path, "is not a PNG, JPEG, TIFF or DICOM file") from error
-        _check_size(path, *image.size)
+            raise refuse(path, "is not a PNG, JPEG, TIFF or DICOM file") from error
+        check_size(path, *image.size)
         # Pillow turns WhiteIsZero (tag 262 = 0) round for 8 bits, not for deeper ones
         deep = image.mode.startswith("I") or image.mode == "F"
         inverted = deep and getattr(image, "tag_v2", {}).get(262) == 0
@@ -204,7 +209,7 @@ def _luminance(image: Image.Image) -> np.ndarray:
     return np.asarray(grey, np.float32) / np.float32(255)
 
 
-def _full_scale(highest: float) -> float:
+def full_scale(highest: float) -> float:
     """The highest value that the smallest usual detector depth holding `highest` can store."""
     return next((2.0**bits - 1 for bits in (8, 10, 12, 14, 16) if highest < 2**bits), float(highest))
 
@@ -217,98 +222,15 @@ def _unit_range(values: np.ndarray) -> np.ndarray:
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0.0, 1.0
     elif low >= 0 and high <= 65535:
-        low, high = 0.0, _full_scale(high)
-    return _stretch(values, low, high)
+        low, high = 0.0, full_scale(high)
+    return stretch(values, low, high)
 
 
-def _stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
+def stretch(values: np.ndarray, low: float, high: float) -> np.ndarray:
+    """`low` to `high` as float32 0 to 1, what lies beyond cut off; all 0 where `high` is not above `low`."""
     if high <= low:
         return np.zeros(values.shape, np.float32)
     exact = np.result_type(values.dtype, np.float32)  # float64 for 32-bit counts: float32 does not hold them exactly
     film = (values.astype(exact) - exact.type(low)).astype(np.float32, copy=False)
     film *= np.float32(1 / (high - low))
     return np.clip(film, 0, 1, out=film)
-
-
-def _read_dicom(path: Path) -> np.ndarray:
-    try:
-        import pydicom
-        from pydicom.pixels import apply_color_lut, pixel_array
-    except ImportError as error:
-        raise InputError(f"{path} is a DICOM film and needs pydicom 3: pip install -e '.[dicom]' -c constraints.txt.") from error
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about identifiers and dates that no pixel depends on
-        ds = pydicom.dcmread(path, force=True)  # force: old files lack the mark
-        if "PixelData" not in ds or not ds.get("Rows") or not ds.get("Columns"):
-            raise _refuse(path, "is a DICOM file without pixel data")
-        _check_size(path, int(ds.Columns), int(ds.Rows))
-        if "TransferSyntaxUID" not in ds.file_meta:
-            ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
-        try:
-            stored = pixel_array(ds, index=0)
-        except (RuntimeError, NotImplementedError) as error:  # pydicom: no decoder for this compression
-            raise InputError(
-                f"{path} cannot be unpacked from {ds.file_meta.TransferSyntaxUID.name}: "
-                "install a decoder for pydicom such as pylibjpeg, or export the film uncompressed."
-            ) from error
-        if ds.PhotometricInterpretation == "PALETTE COLOR":
-            stored = apply_color_lut(stored, ds)
-            return stored.astype(np.float32) @ _LUMA / np.iinfo(stored.dtype).max
-        if stored.ndim == 3:
-            return stored.astype(np.float32) @ _LUMA / np.float32(2**ds.BitsStored - 1)
-        film = _grey_levels(stored, ds)
-    return 1 - film if ds.PhotometricInterpretation == "MONOCHROME1" else film
-
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
-
-
-def _grey_levels(stored: np.ndarray, ds) -> np.ndarray:
-    """Stored values -> rescale -> window, VOI table or full range -> [0, 1] (DICOM PS3.3 C.11.1 and C.11.2)."""
-    from pydicom.pixels import apply_modality_lut, apply_voi
-
-    if "ModalityLUTSequence" in ds:
-        values = apply_modality_lut(stored, ds).astype(np.float32)
-        low, high = float(values.min()), float(values.max())
-    else:
-        low, high = _stored_range(stored, int(ds.BitsStored))
-        slope, intercept = float(_first(ds, "RescaleSlope", 1)) or 1.0, float(_first(ds, "RescaleIntercept", 0))
-        values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
-        low, high = sorted((low * slope + intercept, high * slope + intercept))  # a falling slope inverts
-    film = _windowed(values, ds)
-    if film is None and "VOILUTSequence" in ds:
-        bits = int(ds.VOILUTSequence[0].LUTDescriptor[2])
-        film = apply_voi(np.rint(values).astype(np.int32), ds).astype(np.float32) / np.float32(2**bits - 1)
-    if film is None or film.min() == film.max():  # a window beside all values is a wrong window
-        film = _stretch(values, low, high)
-    return film
-
-
-def _stored_range(stored: np.ndarray, bits: int) -> tuple[float, float]:
-    low, high = float(stored.min()), float(stored.max())
-    if low < 0:
-        return low, high
-    if bits >= 16:
-        return 0.0, _full_scale(high)
-    return 0.0, max(high, 2.0**bits - 1)
-
-
-def _first(ds, name: str, default):
-    value = ds.get(name)
-    if value is None or value == "":
-        return default
-    return value[0] if hasattr(value, "__getitem__") and not isinstance(value, str) else value
-
-
-def _windowed(values: np.ndarray, ds) -> np.ndarray | None:
-    """The first window, as PS3.3 C.11.2.1.2 has it; None without one or with a width that means nothing."""
-    centre, width = _first(ds, "WindowCenter", None), _first(ds, "WindowWidth", None)
-    if centre is None or width is None or not float(width) > 0:
-        return None
-    centre, width = float(centre), float(width)
-    function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
-    if function == "SIGMOID":
-        return 1 / (1 + np.exp(-4 * (values - np.float32(centre)) / np.float32(width)))
-    if function == "LINEAR" and width >= 1:  # below 1 it is not defined: taken as LINEAR_EXACT
-        centre, width = centre - 0.5, max(width - 1, 1e-6)
-    return _stretch(values, centre - width / 2, centre + width / 2)

@@ -1,0 +1,95 @@
+"""Read one DICOM film: stored values to grey levels in [0, 1], by the rule at the top of `films.py`."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from idcgan.errors import InputError
+from idcgan.films import check_size, full_scale, refuse, stretch
+
+_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R 601, as in Pillow
+
+
+def read_dicom(path: Path) -> np.ndarray:
+    """The first frame, (height, width) float32, bright = dense. Raises InputError, and whatever pydicom raises on damaged bytes."""
+    try:
+        import pydicom
+        from pydicom.pixels import apply_color_lut, pixel_array
+    except ImportError as error:
+        raise InputError(f"{path} is a DICOM film and needs pydicom 3: pip install -e '.[dicom]' -c constraints.txt.") from error
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about identifiers and dates that no pixel depends on
+        ds = pydicom.dcmread(path, force=True)  # force: old files lack the mark
+        if "PixelData" not in ds or not ds.get("Rows") or not ds.get("Columns"):
+            raise refuse(path, "is a DICOM file without pixel data")
+        check_size(path, int(ds.Columns), int(ds.Rows))
+        if "TransferSyntaxUID" not in ds.file_meta:
+            ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
+        try:
+            stored = pixel_array(ds, index=0)
+        except (RuntimeError, NotImplementedError) as error:  # pydicom: no decoder for this compression
+            raise InputError(
+                f"{path} cannot be unpacked from {ds.file_meta.TransferSyntaxUID.name}: "
+                "install a decoder for pydicom such as pylibjpeg, or export the film uncompressed."
+            ) from error
+        if ds.PhotometricInterpretation == "PALETTE COLOR":
+            stored = apply_color_lut(stored, ds)
+            return stored.astype(np.float32) @ _LUMA / np.iinfo(stored.dtype).max
+        if stored.ndim == 3:
+            return stored.astype(np.float32) @ _LUMA / np.float32(2**ds.BitsStored - 1)
+        film = _grey_levels(stored, ds)
+    return 1 - film if ds.PhotometricInterpretation == "MONOCHROME1" else film
+
+
+def _grey_levels(stored: np.ndarray, ds) -> np.ndarray:
+    """Stored values -> rescale -> window, VOI table or full range -> [0, 1] (DICOM PS3.3 C.11.1 and C.11.2)."""
+    from pydicom.pixels import apply_modality_lut, apply_voi
+
+    if "ModalityLUTSequence" in ds:
+        values = apply_modality_lut(stored, ds).astype(np.float32)
+        low, high = float(values.min()), float(values.max())
+    else:
+        low, high = _stored_range(stored, int(ds.BitsStored))
+        slope, intercept = float(_first(ds, "RescaleSlope", 1)) or 1.0, float(_first(ds, "RescaleIntercept", 0))
+        values = stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+        low, high = sorted((low * slope + intercept, high * slope + intercept))  # a falling slope inverts
+    film = _windowed(values, ds)
+    if film is None and "VOILUTSequence" in ds:
+        bits = int(ds.VOILUTSequence[0].LUTDescriptor[2])
+        film = apply_voi(np.rint(values).astype(np.int32), ds).astype(np.float32) / np.float32(2**bits - 1)
+    if film is None or film.min() == film.max():  # a window beside all values is a wrong window
+        film = stretch(values, low, high)
+    return film
+
+
+def _stored_range(stored: np.ndarray, bits: int) -> tuple[float, float]:
+    low, high = float(stored.min()), float(stored.max())
+    if low < 0:
+        return low, high
+    if bits >= 16:
+        return 0.0, full_scale(high)
+    return 0.0, max(high, 2.0**bits - 1)
+
+
+def _first(ds, name: str, default):
+    value = ds.get(name)
+    if value is None or value == "":
+        return default
+    return value[0] if hasattr(value, "__getitem__") and not isinstance(value, str) else value
+
+
+def _windowed(values: np.ndarray, ds) -> np.ndarray | None:
+    """The first window, as PS3.3 C.11.2.1.2 has it; None without one or with a width that means nothing."""
+    centre, width = _first(ds, "WindowCenter", None), _first(ds, "WindowWidth", None)
+    if centre is None or width is None or not float(width) > 0:
+        return None
+    centre, width = float(centre), float(width)
+    function = str(ds.get("VOILUTFunction") or "LINEAR").upper()
+    if function == "SIGMOID":
+        return 1 / (1 + np.exp(-4 * (values - np.float32(centre)) / np.float32(width)))
+    if function == "LINEAR" and width >= 1:  # below 1 it is not defined: taken as LINEAR_EXACT
+        centre, width = centre - 0.5, max(width - 1, 1e-6)
+    return stretch(values, centre - width / 2, centre + width / 2)
