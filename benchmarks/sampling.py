@@ -30,7 +30,7 @@ def worker(spec: dict) -> None:
         import torch
 
         from idcgan import preset, tuning
-        from idcgan.networks import build
+        from idcgan.building import build
         from idcgan.sampling import Source, picture
 
         tuning.keep_memory()

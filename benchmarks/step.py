@@ -92,8 +92,8 @@ def operations(way: str, resolution: int) -> float:
     """
     import torch
 
+    from idcgan.building import build
     from idcgan.memory import multiplies
-    from idcgan.networks import build
 
     config = config_of(way, resolution)
     with torch.device("meta"):

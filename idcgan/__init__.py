@@ -17,7 +17,7 @@ _HOME = {
     "PRESETS": "config", "RunConfig": "config", "preset": "config",
     "InputError": "errors", "WorkError": "errors",
     "Pyramid": "pyramid", "MixedBatches": "batches",
-    "Generator": "networks", "Discriminator": "networks", "grow": "networks", "check_dcgan_rules": "rules",
+    "Generator": "networks", "Discriminator": "networks", "grow": "building", "check_dcgan_rules": "rules",
     "RunFolder": "records", "train": "training", "resume": "training", "train_or_resume": "training", "Live": "live",
     "load_generator": "sampling", "sample": "sampling",
     "evaluate": "evaluation", "make_study": "reader",

@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from .building import initialise
 from .description import PERIODS, Description, describe, stack
 from .features import FeatureNetwork
 from .measures import checkerboard
-from .networks import Generator, feature_maps, initialise
+from .networks import Generator, feature_maps
 from .pool import Pool
 from .small_dcgan import copied_up, small_generator, thin_up
 
@@ -36,7 +37,7 @@ def is_even(kernel: int, stride: int) -> bool:
 
 
 def made_by(resolution: int, maps: int = 8, latent_dim: int = 32) -> dict[str, tuple[Callable[[], nn.Module], str]]:
-    """Ways to enlarge, by name: what makes the generator, and how its kernels start (`networks.initialise`)."""
+    """Ways to enlarge, by name: what makes the generator, and how its kernels start (`building.initialise`)."""
     small = partial(small_generator, resolution, maps, latent_dim)
     ours = partial(Generator, (resolution,), feature_maps(resolution, maps, 0), latent_dim, skip=False)
     return {

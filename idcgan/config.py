@@ -49,7 +49,7 @@ class RunConfig:
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
     projected: bool = False  # D also judges by features of a network that knows photographs, with the same weight again (projected.py)
     edges: str = "zeros"  # what transposed convolutions see beyond the border; "replicate": no frame around the films
-    kernels: str = "normal"  # how convolutions start, see networks.initialise
+    kernels: str = "normal"  # how convolutions start, see building.initialise
     from_phantoms: bool = False  # both players begin with what they learnt from phantoms (origin.py), where the package has such networks; else anew
     growth: str = "preserve"
     crops_from: int = 0  # from this resolution on G's new layers alone are trained, with a fine head, on crops (crops.py); 0: never

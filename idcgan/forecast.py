@@ -11,10 +11,10 @@ from typing import Any
 import torch
 
 from . import tuning
+from .building import build
 from .config import RunConfig
 from .errors import InputError
 from .memory import Way, gigabytes
-from .networks import build
 from .schedule import Schedule
 
 # standing statistics, the sample grid and the time-lapse of a level take about as long as this many steps

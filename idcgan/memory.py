@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from . import machine, tuning
+from .building import build
 from .config import RunConfig
 from .errors import InputError
-from .networks import build
 from .state import State
 
 # glibc holds on to blocks that nothing fits into any more: at most this many times what is in use (measured: 1.7 to 2.0;

@@ -1,8 +1,7 @@
-"""The generator and the discriminator, level by level, and how they grow.
+"""The generator and the discriminator of whole films.
 
 Both follow the five rules of DCGAN (paper, section 3.1; Radford et al. 2015): `check_dcgan_rules` in `rules.py` proves it
-on any network. Layers are named by the resolution they take, so that growing is: build the taller network, copy
-every layer that has the same name.
+on any network. Layers are named by the resolution they take; `building.py` starts them and lets them grow.
 """
 
 from __future__ import annotations
@@ -11,12 +10,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
-import torch
 from torch import Tensor, fx, nn
 from torch.utils.checkpoint import checkpoint
 
-from .config import RunConfig
-from .crops import MARGIN, PatchDiscriminator, corners_of, cut, cut_at
+from .crops import MARGIN, corners_of, cut, cut_at
 from .fast_layers import ConvFromPicture2d, batch_norm
 from .fixed_maps import enlarge, halve
 from .layers import FineHead, Grain, SmoothUp, Up, grain_of
@@ -221,129 +218,3 @@ def without_statistics(network: nn.Module) -> Iterator[None]:
         for norm, buffers in zip(norms, kept, strict=True):
             for name, buffer in buffers.items():
                 setattr(norm, name, buffer)
-
-
-def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator]:
-    """Both networks for level index `level`, weights drawn as in DCGAN from a seed of their own."""
-    generator, discriminator = build_generator(config, level), build_discriminator(config, level)
-    rng = torch.Generator().manual_seed(seed)
-    initialise(generator, rng, config.kernels)
-    initialise(discriminator, rng, config.kernels)
-    if config.on_crops(level):
-        generator.crop = config.crop
-        generator.freeze()
-    return generator, discriminator
-
-
-def build_discriminator(config: RunConfig, level: int) -> Discriminator | PatchDiscriminator:
-    """The discriminator for level index `level`, weights as PyTorch leaves them."""
-    if config.on_crops(level):
-        return PatchDiscriminator(config.resolutions[level], config.channels, config.crop_maps, config.detail_at(level))
-    maps = feature_maps(config.resolutions[-1], config.feature_maps_d, config.max_feature_maps, config.min_feature_maps)
-    return Discriminator(config.resolutions[: level + 1], maps, config.channels, config.growth == "preserve", config.patches, config.projected)
-
-
-def build_generator(config: RunConfig, level: int) -> Generator:
-    """The generator for level index `level`, weights as PyTorch leaves them: to be initialised or loaded."""
-    maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps, config.min_feature_maps)
-    skip = config.growth == "preserve"
-    return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from)  # fmt: skip
-
-
-def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
-    """Batch-norm scales from N(1, 0.02), shifts 0, and convolutions by `kernels`.
-
-    normal: N(0, 0.02) (Radford et al. 2015, section 4). he: N(0, 2 / terms of a sum) (He et al. 2015), half the variance and half the
-    size where a picture or a verdict comes out. In narrow layers these weights are several times as large, and Adam, whose steps have the size
-    of the learning rate, turns them more slowly: it can then be raised. bilinear: as he, but transposed convolutions start as bilinear enlargement
-    under random mixes of maps, which has no checkerboard in it.
-    """
-    for name, module in network.named_modules():
-        if isinstance(module, nn.BatchNorm2d):
-            nn.init.normal_(module.weight, 1.0, 0.02, generator=rng)
-            nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            spread = 0.02 if kernels == "normal" else _he(module, comes_out=name.startswith("heads.") or module.out_channels == 1)
-            if kernels == "bilinear" and isinstance(module, nn.ConvTranspose2d) and module.stride[0] == 2:
-                row = torch.tensor([1.0, 3.0, 3.0, 1.0])
-                kernel = torch.outer(row, row) / torch.outer(row, row).square().mean().sqrt()
-                mix = torch.empty(*module.weight.shape[:2], 1, 1).normal_(0.0, spread, generator=rng)
-                with torch.no_grad():
-                    module.weight.copy_(mix * kernel)
-            else:
-                nn.init.normal_(module.weight, 0.0, spread, generator=rng)
-
-
-def _he(layer: nn.Conv2d | nn.ConvTranspose2d, comes_out: bool) -> float:
-    terms = layer.in_channels * layer.kernel_size[0] ** 2  # of the sum that one output is
-    if isinstance(layer, nn.ConvTranspose2d):
-        terms //= layer.stride[0] ** 2
-    return 0.5 * terms**-0.5 if comes_out else (2 / terms) ** 0.5
-
-
-def grow(config: RunConfig, level: int, seed: int, generator: Generator, discriminator: Discriminator) -> tuple[Generator, Discriminator]:
-    """The networks of level `level` from those of the level below; the old ones are left as they are.
-
-    preserve: every layer is kept, and what is new starts silent, so G(z) is the old picture enlarged and D(x) the old
-    verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them).
-    reset: layers between the latent and the old resolution are kept, the outer ones are new. scratch: all new.
-    At a level on crops D is a new one, which judges patches.
-    """
-    taller_g, taller_d = build(config, level, seed)
-    if config.growth == "scratch":
-        return taller_g, taller_d
-    on_crops = config.on_crops(level)
-    for taller, old in ((taller_g, generator), (taller_d, discriminator))[: 1 if on_crops else 2]:
-        taller.load_state_dict({**taller.state_dict(), **{k: v for k, v in old.state_dict().items() if k in taller.state_dict()}})
-    if on_crops:
-        silence_head(taller_g)
-    elif config.growth == "preserve":
-        if config.transition == "fade":
-            taller_g.alpha = taller_d.alpha = 0.0
-        else:
-            silence(taller_g, taller_d)
-    return taller_g, taller_d
-
-
-def silence(generator: Generator, discriminator: Discriminator) -> None:
-    """Zero the newest head of G, the scale of the last batch norm on D's newest path and its newest verdict on patches: they learn from there."""
-    silence_head(generator)
-    norm = discriminator.blocks[str(discriminator.levels[-2])][1]
-    nn.init.zeros_(norm.weight)
-    nn.init.zeros_(norm.bias)
-    if str(discriminator.levels[-1] // 8) in discriminator.patches:
-        nn.init.zeros_(discriminator.patches[str(discriminator.levels[-1] // 8)].weight)
-
-
-def silence_head(generator: Generator) -> None:
-    """Zero the newest head of G: its films are those of the level below, enlarged."""
-    nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
-
-
-def same_layers(old: nn.Module, new: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
-    """Parameters that both networks have, by name: what an optimiser's memory can be carried over for."""
-    theirs = dict(old.named_parameters())
-    return {name: (theirs[name], p) for name, p in new.named_parameters() if name in theirs}
-
-
-def standing_statistics(generator: Generator, batch_size: int, seed: int, batches: int = 16) -> None:
-    """Estimate the batch-norm statistics anew over `batches` batches of latents, and leave the network in eval mode.
-
-    An averaged or freshly grown generator carries statistics of other weights; with these, film i does not depend on
-    its neighbours in the batch ("standing statistics", Brock et al. 2019, appendix).
-    """
-    rng = torch.Generator().manual_seed(seed)
-    generator.train()
-    norms = [m for m in generator.modules() if isinstance(m, nn.BatchNorm2d) and m.training]  # frozen ones have theirs
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # None: a plain mean over all batches
-    device = next(generator.parameters()).device
-    with torch.no_grad():
-        for _ in range(batches):
-            generator(torch.randn(batch_size, generator.latent_dim, generator=rng).to(device))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    generator.eval()

@@ -10,9 +10,9 @@ import torch
 from torch import nn
 
 from . import checkpoint
+from .building import grow
 from .config import RunConfig
 from .errors import InputError
-from .networks import grow
 from .pretrained import is_pretrained, players
 from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start

@@ -16,11 +16,12 @@ from safetensors import SafetensorError, safe_open
 from tqdm.auto import tqdm
 
 from . import machine, tuning
+from .building import build_generator
 from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError, WorkError
 from .films import CONTACT_SHEET
-from .networks import Generator, build_generator
+from .networks import Generator
 from .pretrained import is_pretrained, weights_of
 from .records import grid, to_bytes
 

@@ -14,7 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from . import phantom
-from .networks import SLOPE, feature_maps, initialise
+from .building import initialise
+from .networks import SLOPE, feature_maps
 from .objectives import discriminator_loss, generator_loss
 
 Part = Callable[[int, int], list[nn.Module]]  # maps in, maps out -> layers that change the resolution by a factor of two

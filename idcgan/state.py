@@ -10,10 +10,11 @@ import torch
 from torch import nn
 
 from . import checkpoint, tuning
+from .building import build, grow, same_layers, standing_statistics
 from .config import RunConfig
 from .crops import PatchDiscriminator
 from .errors import InputError, WorkError
-from .networks import Discriminator, Generator, build, grow, same_layers, standing_statistics
+from .networks import Discriminator, Generator
 from .records import RunFolder
 
 POSITION = ("level", "step", "films_seen", "seconds", "level_began", "rows", "moments")

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from torch import nn
 
 from idcgan.architecture_widget import BuildGenerator, as_table, count
+from idcgan.building import build, initialise
 from idcgan.checkerboards import board, board_by_period, is_even, made_by, mean_spectrum, overlaps, untrained
 from idcgan.config import preset
 from idcgan.errors import InputError
@@ -16,7 +17,7 @@ from idcgan.layers import SmoothUp
 from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overlaps, plot_widths
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size
 from idcgan.memory import plan_memory
-from idcgan.networks import Generator, build, feature_maps, initialise
+from idcgan.networks import Generator, feature_maps
 from idcgan.rules import check_dcgan_rules
 from idcgan.rules_plots import plot_boards, plot_measured, plot_reach, plot_spreads, plot_stopped, plot_verdicts
 from idcgan.small_dcgan import (

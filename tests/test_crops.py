@@ -12,11 +12,12 @@ from torch import nn
 
 from idcgan import InputError, preset
 from idcgan.batches import MixedBatches, ResidentBatches
+from idcgan.building import build, build_discriminator
 from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, cut_at
 from idcgan.fixed_maps import enlarge
 from idcgan.memory import plan_memory
 from idcgan.moves import step
-from idcgan.networks import build, build_discriminator, feature_maps
+from idcgan.networks import feature_maps
 from idcgan.origin import start_from
 from idcgan.pyramid import Pyramid
 from idcgan.rules import check_dcgan_rules

@@ -14,7 +14,7 @@ from conftest import REAL, everything_below, write_films
 from PIL import Image
 from safetensors.torch import save_file
 
-from idcgan import memorising, networks, pool
+from idcgan import building, memorising, pool
 from idcgan.config import preset
 from idcgan.evaluation import evaluate
 from idcgan.measures import MEASURES
@@ -230,7 +230,7 @@ def memorising_generator(films: np.ndarray, path: Path, steps: int = 1000) -> Pa
     """A generator that remembers on purpose: each latent is pulled to the one of ten films (10, 32, 32) that its largest entry names."""
     torch.manual_seed(0)
     config = preset("tiny", resolutions=(32,), latent_dim=10, feature_maps_g=16, max_feature_maps=64)
-    generator = networks.build(config, 0, 0)[0].to(memory_format=torch.channels_last)
+    generator = building.build(config, 0, 0)[0].to(memory_format=torch.channels_last)
     target = torch.from_numpy(films).float()[:, None] / 127.5 - 1
     optimizer = torch.optim.Adam(generator.parameters())
     pace = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, steps)
@@ -242,7 +242,7 @@ def memorising_generator(films: np.ndarray, path: Path, steps: int = 1000) -> Pa
         loss.backward()
         optimizer.step()
         pace.step()
-    networks.standing_statistics(generator, 32, 0)
+    building.standing_statistics(generator, 32, 0)
     facts = {"format": "idcgan generator 1", "config": json.dumps(config.to_dict()), "config_hash": config.hash(), "run": "memory"}
     facts["resolution"] = "32"
     save_file({k: v.contiguous() for k, v in generator.state_dict().items()}, str(path), facts)

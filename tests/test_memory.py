@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from idcgan import InputError, machine, preset
+from idcgan.building import build
 from idcgan.memory import multiplies, plan_memory
-from idcgan.networks import build
 from idcgan.state import start
 from idcgan.training import resume, sparing, train
 

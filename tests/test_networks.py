@@ -7,22 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from idcgan.building import build, grow, initialise, same_layers, standing_statistics
 from idcgan.config import RunConfig
 from idcgan.layers import SmoothUp, Up, grain_of
 from idcgan.levels import finished_generator
 from idcgan.moves import set_alpha, step
-from idcgan.networks import (
-    Discriminator,
-    Generator,
-    build,
-    enlarge,
-    feature_maps,
-    grow,
-    halve,
-    initialise,
-    same_layers,
-    standing_statistics,
-)  # fmt: skip
+from idcgan.networks import Discriminator, Generator, enlarge, feature_maps, halve
 from idcgan.rules import check_dcgan_rules
 from idcgan.state import raise_resolution, start
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from idcgan import InputError, preset
+from idcgan.building import build_discriminator
 from idcgan.features import efficientnet
 from idcgan.memory import plan_memory
 from idcgan.moves import step
-from idcgan.networks import build_discriminator
 from idcgan.origin import begin
 from idcgan.pretrained import players
 from idcgan.projected import SIDE, TAPS, Projected, _trunk

@@ -5,9 +5,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from idcgan.building import build, grow
 from idcgan.config import RunConfig
 from idcgan.errors import InputError
-from idcgan.networks import build, grow
 from idcgan.rules import RULES, check_dcgan_rules
 
 

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..building import build, grow
 from ..config import preset
 from ..course import exercise
-from ..networks import build, grow
 from ..objectives import loss_on_fake, loss_on_real
 from ..schedule import Schedule
 from ..watch import PATIENCE

@@ -7,6 +7,7 @@ from torch import nn
 
 from idcgan import plots
 from idcgan.architecture_widget import BuildGenerator, count
+from idcgan.building import build, initialise
 from idcgan.checkerboards import board_by_period, made_by, mean_spectrum, overlaps, untrained
 from idcgan.config import preset
 from idcgan.course import opening, source, tiny
@@ -15,7 +16,7 @@ from idcgan.layers import SmoothUp
 from idcgan.layers_plots import megabytes, plot_dense, plot_diagram, plot_overlaps, plot_widths
 from idcgan.layers_view import convolved_size, layers, plain_generator, said, spreads, stages, stopped, training_memory, transposed_size
 from idcgan.memory import multiplies
-from idcgan.networks import build, feature_maps, initialise
+from idcgan.networks import feature_maps
 from idcgan.rules import RULES, check_dcgan_rules
 from idcgan.rules_plots import plot_boards, plot_measured, plot_reach, plot_spreads, plot_stopped, plot_verdicts
 from idcgan.small_dcgan import VARIANTS, copied_up, level_on, phantom_batch, play, small_discriminator, small_generator, strided_up

@@ -20,6 +20,7 @@ import torch
 from IPython.display import Markdown, display
 
 from idcgan import Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
+from idcgan.building import build, grow, silence
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
@@ -29,7 +30,6 @@ from idcgan.levels import run_levels
 from idcgan.live import steer
 from idcgan.loader import open_or_build
 from idcgan.moves import move_d, move_g
-from idcgan.networks import build, grow, silence
 from idcgan.objectives import generator_loss, loss_on_fake, loss_on_real
 from idcgan.paper import settings_table
 from idcgan.plots import plot_losses, plot_rows, show, show_picture
