@@ -11,75 +11,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from .bones import add_ribs, shoulders, spine
+from .brushes import Grid, cloud, curve, edge, entry, slant, strokes
+
 if TYPE_CHECKING:
     from .phantom import Factors, Finding
-
-# Outlines are sampled more finely than the pixels at 2048, so the nearest entry is good enough.
-_ENTRIES, _FIRST, _SPAN = 6144, -0.6, 2.0
-_AT = (_FIRST + _SPAN * np.arange(_ENTRIES) / _ENTRIES).astype(np.float32)
-
-
-def edge(distance: np.ndarray, width: float) -> np.ndarray:
-    """Soft step: 0 outside (distance < 0), 1 inside, 0.5 on the outline; `width` in the unit of `distance`."""
-    step = distance * np.float32(1 / (3 * width))
-    step += np.float32(0.5)
-    np.clip(step, np.float32(0), np.float32(1), out=step)
-    soft = step * np.float32(-2)  # in place from here: fresh memory costs more than the arithmetic
-    soft += np.float32(3)
-    soft *= step
-    soft *= step
-    return soft
-
-
-def curve(points: list[tuple[float, float]], smooth: float = 0.03) -> np.ndarray:
-    """Table of a smooth curve through about the (position, value) points; corners are rounded over `smooth`."""
-    position, value = zip(*points, strict=True)
-    table = np.interp(_AT, position, value)
-    half = max(1, int(smooth / _SPAN * _ENTRIES / 2))
-    for _ in range(2):  # twice a moving average: a triangle, so that slopes are continuous
-        total = np.cumsum(np.pad(table, (half + 1, half), mode="edge"))
-        table = (total[2 * half + 1 :] - total[: -2 * half - 1]) / (2 * half + 1)
-    return table.astype(np.float32)
-
-
-def entry(position: np.ndarray | float) -> np.ndarray:
-    """Index into a curve's table of each position."""
-    place = np.asarray(position, np.float32) - np.float32(_FIRST)
-    place *= np.float32(_ENTRIES / _SPAN)
-    return np.clip(place, np.float32(0), np.float32(_ENTRIES - 1)).astype(np.int32)
-
-
-class Grid:
-    """Pixel centres of a film turned by `rotation` degrees (clockwise as displayed), in the patient's coordinates."""
-
-    def __init__(self, resolution: int, rotation: float, centre: float):
-        self.resolution, self.pixel = resolution, 1 / resolution
-        self.cos, self.sin = float(np.cos(np.radians(rotation))), float(np.sin(np.radians(rotation)))
-        self.centre = centre
-        along = (np.arange(resolution, dtype=np.float32) + 0.5) / resolution - 0.5
-        c, s = np.float32(self.cos), np.float32(self.sin)
-        self.x = (along * c)[None, :] + (along * s - np.float32(centre))[:, None]
-        self.y = (along * -s)[None, :] + (along * c + np.float32(0.5))[:, None]
-
-    def on_film(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The patient's (x, y) as (column, row) fractions of the displayed film, 0 to 1."""
-        x, y = np.asarray(x) + self.centre, np.asarray(y) - 0.5
-        return self.cos * x - self.sin * y + 0.5, self.sin * x + self.cos * y + 0.5
-
-    def in_patient(self, column: float, row: float) -> tuple[float, float]:
-        """The inverse of `on_film`."""
-        column, row = column - 0.5, row - 0.5
-        return self.cos * column + self.sin * row - self.centre, self.cos * row - self.sin * column + 0.5
-
-    def window(self, x0: float, x1: float, y0: float, y1: float) -> tuple[slice, slice]:
-        """The smallest block of pixels that holds the patient's box; parts are painted only where they are."""
-        size, c, n = self.resolution, self.cos, self.sin
-        x0, x1, y0, y1 = x0 + self.centre, x1 + self.centre, y0 - 0.5, y1 - 0.5
-        columns = (c * x0 - n * y0, c * x1 - n * y0, c * x0 - n * y1, c * x1 - n * y1)
-        rows = (n * x0 + c * y0, n * x1 + c * y0, n * x0 + c * y1, n * x1 + c * y1)
-        left, right = (max(0, min(size, int((v + 0.5) * size))) for v in (min(columns), max(columns) + 1 / size))
-        upper, lower = (max(0, min(size, int((v + 0.5) * size))) for v in (min(rows), max(rows) + 1 / size))
-        return slice(upper, lower), slice(left, right)
 
 
 def outlines(f: Factors) -> dict[str, np.ndarray]:
@@ -129,63 +65,6 @@ def outlines(f: Factors) -> dict[str, np.ndarray]:
     }
 
 
-def slant(table: np.ndarray) -> np.ndarray:
-    """Cosine that turns the distance along one axis into the distance from the curve."""
-    slope = np.gradient(table, _SPAN / _ENTRIES, axis=-1)
-    return (1 / np.sqrt(1 + slope**2)).astype(np.float32)
-
-
-def cloud(resolution: int, cells: int, seed: int) -> np.ndarray:
-    """Smooth random field of about unit variance, `cells` blobs across; the same field at every resolution."""
-    lattice = np.random.default_rng([seed, cells]).standard_normal((cells + 3, cells + 3), np.float32)
-    position = (np.arange(resolution, dtype=np.float32) + 0.5) * np.float32(cells / resolution) + 1
-    first = position.astype(np.int32)
-    t = position - first
-    spline = (
-        (1 - t) ** 3,
-        4 + (3 * t - 6) * t * t,
-        1 + ((3 - 3 * t) * t + 3) * t,
-        t * t * t,
-    )  # cubic B-spline, times 6
-    weights = np.zeros((resolution, cells + 3), np.float32)
-    for step, weight in enumerate(spline):
-        weights[np.arange(resolution), first - 1 + step] = weight / 6
-    return weights @ lattice @ weights.T * np.float32(2.1)
-
-
-def strokes(out: np.ndarray, grid: Grid, parts: np.ndarray) -> None:
-    """Paint soft strokes, rows of (x0, y0, x1, y1, width, peak) with a Gaussian profile, into the contiguous `out`.
-
-    The larger value wins at each pixel; adding would make joints shine. Strokes of like size are painted together:
-    one by one, calls would cost more than pixels.
-    """
-    size = grid.resolution
-    ends = [(size * v).astype(np.float32) for at in (0, 2) for v in grid.on_film(parts[:, at], parts[:, at + 1])]
-    width = np.maximum(parts[:, 4] * size, 0.6)  # thinner than a pixel: as wide as a pixel and fainter
-    peak = parts[:, 5] * parts[:, 4] * size / width
-    order = np.argsort(np.abs(ends[0] - ends[2]) + np.abs(ends[1] - ends[3]) + 4 * width)
-    flat, start = out.reshape(-1), 0
-    while start < len(order):
-        few = order[start : start + max(1, 8192 // size)]  # some hundred thousand pixels at a time
-        start += len(few)
-        x0, y0, x1, y1, w, top = (v[few].astype(np.float32)[:, None, None] for v in (*ends, width, peak))
-        left, upper = np.floor(np.minimum(x0, x1) - 2.2 * w), np.floor(np.minimum(y0, y1) - 2.2 * w)
-        wide, high = (np.abs(a - b) + 4.4 * w for a, b in ((x0, x1), (y0, y1)))
-        columns = left + np.arange(int(wide.max()) + 2, dtype=np.float32)[None, None, :]
-        rows = upper + np.arange(int(high.max()) + 2, dtype=np.float32)[None, :, None]
-        x, y, dx, dy = columns + 0.5 - x0, rows + 0.5 - y0, x1 - x0, y1 - y0
-        scale = 1 / (dx * dx + dy * dy + np.float32(1e-6))
-        along = x * (dx * scale) + y * (dy * scale)
-        np.minimum(np.maximum(along, 0, out=along), 1, out=along)
-        far = np.square(x - along * dx)
-        far += np.square(y - along * dy)
-        far *= -1 / (w * w)
-        value = np.exp(far, out=far)
-        value *= top * ((columns >= 0) & (columns < size)) * ((rows >= 0) & (rows < size))
-        where = np.clip(rows, 0, size - 1).astype(np.int64) * size + np.clip(columns, 0, size - 1).astype(np.int64)
-        np.maximum.at(flat, where.ravel(), value.ravel())
-
-
 def branches(f: Factors, rng: np.random.Generator) -> np.ndarray:
     """Vessels of both lungs as strokes: thick at the hila, forking and thinning outwards, generation by generation."""
     angles = np.array([-72, -42, -8, 22, 48, 66, 80] * 2)  # degrees below the horizontal, outwards
@@ -212,51 +91,6 @@ def branches(f: Factors, rng: np.random.Generator) -> np.ndarray:
             for v in (np.append(x1, x1[fork]), np.append(y1, y1[fork]), np.append(side, side[fork]), turn, width)
         )
     return np.concatenate(parts)
-
-
-def add_ribs(out: np.ndarray, grid: Grid, f: Factors, wall: np.ndarray) -> None:
-    """A rib is a sheared half-ring: its upper arc runs from the spine outwards, the lower one returns in front."""
-    spacing = f.lung_height / (f.rib_count - 0.5)
-    for number in range(f.rib_count + 1):
-        level = f.lung_top + 0.10 + spacing * number  # where the rib turns at the wall
-        for side in (0, 1):
-            outer = float(wall[side, entry(level)]) * 1.012 + 0.002
-            _rib(out, grid, f, level, outer, 2 * side - 1, number)
-
-
-def _rib(out: np.ndarray, grid: Grid, f: Factors, level: float, outer: float, sign: int, number: int) -> None:
-    inner = 0.03
-    across, slope = outer - inner, f.rib_slope * (0.6 + 0.55 * min(number, 6) / 6)
-    behind, front = 0.055 + 0.09 * across, 0.085 + 0.17 * across  # heights of the upper and the lower arc
-    half = 0.0095 if number else 0.0085
-    where = grid.window(
-        *sorted((sign * inner, sign * (outer + 2 * half))), level - behind - slope * across - 2 * half, level + front
-    )
-    x = grid.x[where] * np.float32(sign)
-    x -= np.float32(inner)
-    if not x.size:
-        return
-    y = grid.y[where] - np.float32(slope) * x
-    y -= np.float32(level - slope * across)
-    stretch = np.where(y > 0, np.float32(1 / front), np.float32(1 / behind))
-    ring = np.square(y * stretch)
-    ring += np.square(x * np.float32(1 / across))
-    near = np.abs(ring - 1) < 3 * half / behind  # the rest of the box is empty
-    few = np.flatnonzero(near)
-    x, y, stretch, ring = x.take(few), y.take(few), stretch.take(few), np.sqrt(ring.take(few))
-    u, v = x * np.float32(1 / across**2), y * stretch * stretch  # the ring's gradient, before the shear
-    distance = (ring - 1) * ring / (np.sqrt(np.square(u - v * np.float32(slope)) + v * v) + np.float32(1e-3))
-    ahead = y > 0
-    rel = np.abs(distance) / np.where(ahead, np.float32(1.25 * half), np.float32(half))
-    body = edge(1 - rel, max(0.22, 0.5 * grid.pixel / half))
-    body *= 0.62 + 0.38 * np.minimum(rel * rel, 1)  # a tube of cortical bone: brighter at its edges
-    forward = 0.5 * edge(x - np.float32(0.42 * across), 0.08 * across)  # cartilage near the breast bone does not show
-    body *= np.where(
-        ahead,
-        forward + (1 - forward) * np.maximum(1 - y * np.float32(6 / front), 0),
-        edge(x - np.float32(0.006), 0.008),
-    )
-    out[where][near] += body
 
 
 def attenuation(f: Factors, grid: Grid) -> np.ndarray:
@@ -314,8 +148,8 @@ def attenuation(f: Factors, grid: Grid) -> np.ndarray:
     add_ribs(bones, grid, f, lines["wall"])
     bones *= np.float32(0.21 * f.rib_strength) * (0.4 + 0.6 * lungs)
     dense += bones * trunk
-    _spine(dense, grid, f)
-    _shoulders(dense, grid, f)
+    spine(dense, grid, f)
+    shoulders(dense, grid, f)
     _airway(dense, grid, f)
     if f.breast:
         _breasts(dense, grid, f, trunk)
@@ -361,60 +195,6 @@ def _fluid(f: Factors, grid: Grid, wall: np.ndarray, across: np.ndarray) -> np.n
             layer *= np.float32(finding.strength)
             total = layer if total is None else np.maximum(total, layer)
     return total
-
-
-def _spine(dense: np.ndarray, grid: Grid, f: Factors) -> None:
-    where = grid.window(-0.08, 0.08, -0.2, 1.2)
-    x, y = grid.x[where], grid.y[where]
-    size = np.float32(0.052) + np.float32(0.022) * y  # vertebrae grow downwards
-    phase = np.log1p(np.float32(0.022 / 0.052) * y) * np.float32(2 * np.pi / 0.022)
-    beat = np.cos(phase)
-    body = edge(np.float32(0.55) * size - np.abs(x) - np.float32(0.002) * beat, 0.007)
-    strength = 0.12 + 0.14 * np.clip(y - np.float32(f.lung_top), 0, 1)
-    dense[where] += strength * body * (1 + 0.20 * edge(0.75 - np.abs(beat + 0.1), 0.2) - 0.22 * edge(-beat - 0.72, 0.1))
-    for side in (-1, 1):  # pedicles
-        u = (x - side * 0.42 * size) / (0.14 * size)
-        dense[where] += 0.05 * np.exp(-u * u) * np.clip(beat, 0, 1) ** 2
-    u = x / (0.10 * size)
-    dense[where] += 0.06 * np.exp(-u * u) * np.clip(-beat, 0, 1) ** 2  # spinous processes
-
-
-def _shoulders(dense: np.ndarray, grid: Grid, f: Factors) -> None:
-    for sign in (-1, 1):
-        _clavicle(dense, grid, f, sign)
-        _humerus(dense, grid, f, sign)
-        _blade(dense, grid, f, sign)
-
-
-def _clavicle(dense: np.ndarray, grid: Grid, f: Factors, sign: int) -> None:
-    where = grid.window(*sorted((sign * 0.02, sign * 0.46)), f.lung_top - 0.06, f.lung_top + 0.14)
-    run = grid.x[where] * np.float32(sign / 0.36) - np.float32(0.03 / 0.36)  # 0 at the breast bone, 1 at the shoulder
-    line = f.lung_top + 0.088 - 0.09 * run - 0.012 * np.sin(run * np.float32(2 * np.pi))
-    thick = 0.0105 + 0.006 * np.square(2 * run - 1)
-    off = (grid.y[where] - line) / thick
-    bone = edge(1 - np.abs(off), 0.2) * (0.65 + 0.35 * np.minimum(off * off, 1))
-    dense[where] += 0.20 * bone * edge(run, 0.02) * edge(1 - run, 0.04)
-
-
-def _humerus(dense: np.ndarray, grid: Grid, f: Factors, sign: int) -> None:
-    centre, level = f.thorax_width / 2 + 0.105, f.lung_top + 0.095
-    where = grid.window(*sorted((sign * (centre - 0.08), sign * 0.75)), level - 0.09, level + 0.42)
-    x, y = grid.x[where] * np.float32(sign) - np.float32(centre), grid.y[where] - np.float32(level)
-    shaft = np.minimum(0.024 - np.abs(x - 0.012 - 0.16 * y), y)
-    inside = np.maximum(0.050 - np.sqrt(x * x + y * y), shaft)
-    bone = edge(inside, 0.005) * edge(0.34 - y, 0.03)
-    cortex = np.exp(np.square(inside - 0.006) * np.float32(-1 / 0.007**2))
-    dense[where] += bone * (0.26 + 0.10 * cortex)
-
-
-def _blade(dense: np.ndarray, grid: Grid, f: Factors, sign: int) -> None:
-    """Shoulder blade, a triangle of which mostly the rim shows."""
-    half, level = f.thorax_width / 2, f.lung_top + 0.05
-    where = grid.window(*sorted((sign * (half - 0.08), sign * (half + 0.14))), level - 0.03, level + 0.31)
-    x, y = grid.x[where] * np.float32(sign) - np.float32(half), grid.y[where] - np.float32(level)
-    rim = x + 0.045 - 0.05 * np.sin(np.clip(y, 0, 0.3) * 9)
-    inside = np.minimum(np.minimum(rim, y * 0.8 + 0.02), 0.085 - x - 0.37 * y)
-    dense[where] += 0.055 * edge(inside, 0.006) + 0.07 * np.exp(-np.square(inside * np.float32(1 / 0.006)))
 
 
 def _airway(dense: np.ndarray, grid: Grid, f: Factors) -> None:

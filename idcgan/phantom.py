@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .anatomy import Grid, attenuation, edge
+from .anatomy import attenuation
+from .brushes import Grid, edge
 from .errors import InputError
 
 LABEL_CLASSES = ("normal", "abnormal")
