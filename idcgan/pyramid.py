@@ -7,32 +7,28 @@ Every level is made from the film itself, not from the level above: one reductio
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import itertools
 import json
 import operator
 import os
-import re
-import shutil
 import sys
-import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from idcgan.errors import InputError, WorkError
+from idcgan.errors import InputError
 from idcgan.films import SQUARES
 from idcgan.intake import Candidate, Planes, candidates, cores, identified, prepared
+from idcgan.staging import OURS, staged
 
 DEFAULT_RESOLUTIONS = (64, 128, 256, 512, 1024, 2048)
 ALLOWED_RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024, 2048, 4096)
 FORMAT = 1
-_OURS = re.compile(r"manifest\.json|level-\d{4}\.npy")
 
 
 def check_resolutions(resolutions: Iterable[int]) -> tuple[int, ...]:
@@ -152,7 +148,7 @@ class Pyramid:
             if old and first is None and _same(old, films, left_out + _left_out(fresh, refused)):
                 return old
             needed = len(films) * options["channels"] * sum(r * r for r in options["resolutions"])
-            with _staged(out, needed) as folder:
+            with staged(out, needed) as folder:
                 results = itertools.chain(refused, [] if first is None else [first], results)
                 pieces = _pieces(films, known, old, results)
                 bar = tqdm(pieces, desc=out.name, total=len(films), unit="film", disable=not progress)
@@ -192,7 +188,7 @@ def _previous(out: Path) -> Pyramid | None:
     try:
         return Pyramid.open(out) if names else None
     except InputError as error:
-        if all(map(_OURS.fullmatch, names)):
+        if all(map(OURS.fullmatch, names)):
             return None
         raise InputError(f"{out} is not empty and holds no sound pyramid: give another folder or empty it.") from error
 
@@ -277,63 +273,3 @@ def _open_level(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if path.stat().st_size != array.offset + array.nbytes:
         raise ValueError(f"{path.name} has another length than its header says")
     return array
-
-
-@contextmanager
-def _staged(out: Path, needed: int) -> Iterator[Path]:
-    """A folder beside `out` that takes its place when the block ends well, and is gone when it does not."""
-    space = f"{needed / 1e9:.2f} GB"
-    staging = out.with_name(f"{out.name}.building-{os.getpid()}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        _sweep(out)
-        free = shutil.disk_usage(out.parent).free
-        if free < needed:
-            raise WorkError(f"{out} needs {space} and {free / 1e9:.2f} GB are free: free some or drop a resolution.")
-        _discard(staging)  # of a dead process that had our number
-        staging.mkdir()
-        yield staging
-        _swap(staging, out)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WorkError(f"The disk ran full while {out} was written: it needs {space}.") from error
-        raise WorkError(f"{out} could not be written ({error.strerror or error}): check the folder.") from error
-    finally:
-        _discard(staging)
-
-
-def _swap(staging: Path, out: Path) -> None:
-    if not out.exists():
-        staging.rename(out)
-        return
-    aside = staging.with_name(f"{staging.name}-old")
-    out.rename(aside)
-    try:
-        staging.rename(out)
-    except BaseException:
-        aside.rename(out)
-        raise
-    for entry in aside.iterdir():
-        if not _OURS.fullmatch(entry.name):
-            entry.rename(out / entry.name)  # someone's notes
-    _discard(aside)
-
-
-def _discard(folder: Path) -> None:
-    """Delete a folder of ours, but nothing in it that is not."""
-    try:
-        for entry in folder.iterdir():
-            if _OURS.fullmatch(entry.name):
-                entry.unlink()
-        folder.rmdir()
-    except OSError:
-        pass
-
-
-def _sweep(out: Path) -> None:
-    """Remove what a killed build left beside `out`: untouched for an hour, a living one writes every few seconds."""
-    for entry in out.parent.iterdir():
-        if entry.name.startswith(f"{out.name}.building-") and entry.is_dir():
-            newest = max(item.stat().st_mtime for item in (entry, *entry.iterdir()))
-            if newest < time.time() - 3600:
-                _discard(entry)
