@@ -66,7 +66,7 @@ class RunConfig:
     micro_batch: int = 0  # films that go through the networks together, where memory is short; batch norm sees these; 0: all
     transition: str = "replace"
     transition_share: float = 0.5  # the part of a level in which the replaced share rises from 0 to 1
-    # the arithmetic: bf16 keeps weights, batch norm's statistics, losses and pictures in 32 bits; auto is bf16 where the hardware has it
+    # the arithmetic: bf16 keeps weights, batch norm's statistics and losses in 32 bits (docs/speed.md); auto is bf16 where the hardware has it
     precision: str = "auto"
     sync_batch_norm: bool = True  # with several processes: statistics of the whole batch, not of each process's films
     # the game (equation 1) and its optimiser (momenta as in Radford et al. 2015)
