@@ -1,4 +1,5 @@
-"""The films as a pyramid: the same films at every resolution, D1 64 to D6 2048 (paper, section 4), ready for training.
+"""The films as a pyramid: the same films at every resolution, D1 64 to D5 2048 (paper, section 4; six with 256),
+ready for training.
 
 A pyramid is a folder: level-0064.npy, level-0128.npy, ... (films, channels, resolution, resolution) uint8 in numpy's
 own format, read through a memory map, and manifest.json: what every film is, where it is from, what was left out.

@@ -219,7 +219,7 @@ def who_won(answer: Callable[[list[dict[str, float]]], str]) -> str:
             raise AssertionError(f"with {len(rows)} rows your function raises an error; {why}.") from None
         assert found in ("discriminator", "generator", "nobody"), f'the answer is "discriminator", "generator" or "nobody"; yours is {found!r}.'
         assert found == expected, f"{why}: {expected!r}, not {found!r}."
-    return "these are the marks by which a run raises its alarm (idcgan/watch.py): one row is noise, twenty in a row are a state."
+    return "one row is noise, twenty in a row are a state; a run raises its alarm by the same marks where D has won (idcgan/watch.py)."
 
 
 def _rows(d_real: float, d_fake: float) -> list[dict[str, float]]:

@@ -102,7 +102,7 @@ plots.show(
 
 # %%
 game = toy.new_game("eight Gaussians", seed=0)
-turns = tiny(1000, 60)
+turns = tiny(1000, 60)  # 1000; the second number is for the tests of this course only
 toy.play(game, turns)
 now = game.history[-1]
 print(
@@ -124,8 +124,9 @@ plots.show(
 # ## Try it: a game of your own
 #
 # Choose a shape, or paint one (*your own drawing*). **Step D** and **Step G** show what a move does; **Run** plays on until **Pause**; **Slow
-# motion** takes one move at a time. The sliders act while it plays: *moves of D* and *moves of G* in each turn (0 leaves a player out), and their
-# learning rates. Four things to try:
+# motion** is a switch: then Run takes one move at a time. A press of a step button makes as many moves as *moves a press* says; set it to 1 to
+# begin with. (Of the losses in the menu this notebook needs the first two.) The sliders act while it plays: *moves of D* and *moves of G* in each
+# turn (0 leaves a player out), and their learning rates. Four things to try:
 #
 # 1. Press Step D ten times. Then Step G ten times. What has each learnt from the other?
 # 2. Run the spiral. Watch how the net folds.
@@ -162,9 +163,9 @@ plots.show(
 #
 # $$\min_G \max_D \; V(D, G) = \mathbb{E}_{x}\,[\log D(x)] + \mathbb{E}_{z}\,[\log(1 - D(G(z)))]$$
 #
-# D(x) is between 0 and 1, how likely D holds x for real. D wants both logarithms as near to 0 as it can get them; G only appears in the second, and
-# wants it low. In code D ends in a *logit*, any number, and D(x) is its sigmoid. `idcgan/objectives.py` has the formula in two halves, and trains
-# all networks of this project:
+# D(x) is between 0 and 1, how likely D holds x for real. D wants both logarithms as near to 0 as it can get them; G only appears in the second,
+# and wants it low. 𝔼 is a mean: over real points x, over latents z. In code D ends in a *logit*, any number, and D(x) is its sigmoid.
+# `idcgan/objectives.py` has the formula in two halves, and trains all networks of this project:
 
 # %%
 source(loss_on_real, loss_on_fake, discriminator_loss)
@@ -340,7 +341,8 @@ plots.show(
 )
 
 # %% [markdown]
-# To measure it, count the modes: a mode is *covered* if it gets at least a quarter of its fair share, here of 1/8, of the fakes within three sigma.
+# To measure it, count the modes: a mode is *covered* if it gets at least a quarter of its fair share, here of 1/8, of the fakes within three sigma
+# (the standard deviation of a cluster, here 0.1) of its centre.
 # Both games have played as many turns.
 
 # %%
@@ -503,7 +505,7 @@ check.optimal_discriminator(optimal_discriminator)
 # ### Exercise 3 · D's move
 #
 # Write one move of D. Its optimiser is given, and `discriminator_loss` is imported; D's logits are `discriminator(x)`, shape (b, 1). G must stand
-# still, and *no gradient may flow into it*: what would happen to G's next move otherwise? The check makes two moves, one after the other.
+# still, and *no gradient may flow into it*: what would G's next move have to do first, otherwise? The check makes two moves, one after the other.
 
 
 # %% tags=["exercise"]

@@ -70,8 +70,8 @@ source(feature_maps, strided_up, small_generator)
 
 # %% [markdown]
 # The generator that this project trains (`Generator` in `idcgan/networks.py`) is the same chain, with options that this notebook and notebook 04
-# come to: other ways to enlarge (`smooth_from`), maps as fine as the film (`fine_head`), noise for fine texture (`grain`), a film at every level
-# (`skip`). With the options off and the same weights both make the same films:
+# come to: other ways to enlarge (`smooth_from`), maps as fine as the film (`fine_head`), a film at every level (`skip`); and one more, noise for fine
+# texture (`grain`, see `docs/fields.md`). With the options off and the same weights both make the same films:
 
 # %%
 plain = plain_generator(resolution=64, maps_at_last=8, cap=64, latent_dim=100, device="cpu")
@@ -447,15 +447,16 @@ plots.show(
 
 # %% [markdown]
 # A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. SmoothUp
-# keeps its smooth part for good, for that is not learned; its films are soft at this point. Copying lasts as well, and breaks rule 1. Both cost the
-# 36 multiplications above instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
+# keeps its smooth part for good, for that is not learned; its films are soft at this point. Copying lasts as well. By the argument above it is a
+# transposed convolution too, with a stamp of 4 x 4; it breaks rule 1 as the check reads it, by its layers and not by what they compute. Both cost
+# the 36 multiplications above instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
 
 # %% [markdown]
 # ## What width and resolution cost
 #
-# Tables 1 to 3 give a "size of feature maps" of 8 for both players. We read it as the PyTorch DCGAN tutorial does: 8 maps at the last hidden
-# layer, twice as many at every layer before it. For 2048 x 2048 that would be 2048 maps at 4 x 4, so the `paper-*` presets stop at 64 (the field
-# is `max_feature_maps`).
+# Tables 1 to 3 give a "size of feature maps" of 8 for both players. We read it as the PyTorch DCGAN tutorial does: 8 maps at the layer next to
+# the film (G's last hidden one, D's first), twice as many at each layer further in. For 2048 x 2048 that would be 2048 maps at 4 x 4, so the
+# `paper-*` presets stop at 64 (the field is `max_feature_maps`).
 
 # %%
 widths = {name: feature_maps(2048, 8, cap) for name, cap in (("no limit", 0), ("at most 128", 128), ("at most 64 (paper presets)", 64))}
@@ -476,7 +477,8 @@ for resolution in resolutions:
 display(Markdown("\n".join([*head, *rows])))
 
 # %% [markdown]
-# Read down a column: with the limit, each doubling of the resolution adds few parameters, while the work comes to four times as much. So does that
+# Read down a column: with the limit, each doubling of the resolution adds the same 66 thousand parameters (a layer more, from 64 maps to 64,
+# in each player), while the work comes to four times as much. So does that
 # part of the memory that lies above the 400 MB which Python and PyTorch take for themselves. It is the memory of a training step of both players
 # with batches of 8, as `idcgan train` would forecast it.
 
@@ -642,7 +644,7 @@ check.even_kernel(even_kernel)
 # 4. It takes the mean of the batch out, and there the mean says how bright the films are. G could learn only one mean
 #    for all batches; D could hardly see it.
 # 5. Neighbouring pixels are made by different weights of the kernel, and these need not be equal.
-# 6. Parameters hardly grow; multiplications and memory come to about four times as much.
+# 6. Parameters grow by one layer's worth; multiplications and memory come to about four times as much.
 #
 # </details>
 #

@@ -308,8 +308,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Where do the false rings lie? A grating of *f* stripes, seen at *n* pixels, looks like one of *f* - *n*, *f* - 2*n*, ...: whichever is nearest to
-# 0, without its sign.
+# Where do the false rings lie? A grating of *f* stripes, seen at *n* pixels, looks like one of *f*, *f* - *n*, *f* - 2*n*, ...: whichever is
+# nearest to 0, without its sign.
 
 # %%
 for stripes in (20, 45, 60, 90):
@@ -319,8 +319,8 @@ for stripes in (20, 45, 60, 90):
 
 # %% [markdown]
 # Now measured. What share of a grating's contrast comes through, for every fineness? The ideal curve is 1 to the left of the grey field and 0 in
-# it. Leaving pixels out lets everything through. The mean of blocks is far better and leaks; Lanczos, with a support as wide as the reduction asks
-# for, comes closest.
+# it. Leaving pixels out lets everything through. The mean of blocks is far better and leaks; Lanczos, a weighted mean over more pixels
+# the stronger the reduction is, with some weights below 0, comes closest.
 
 # %%
 plots.show(

@@ -189,7 +189,9 @@ assert apart < 1e-3
 # One step is two moves, both with the binary cross entropy of equation 1. D sees real films and fakes and learns to tell them; the fakes are
 # *detached*, so that its loss ends at the film and does not reach G. Then the same fakes go to the D that has just moved, and its gradient goes on
 # through the film into G. In the source below, leave out what is about memory, several processes and number formats (`parts`, `quiet`,
-# `arithmetic`), and some eight lines remain.
+# `arithmetic`), and some ten lines remain. `_view` shifts every film a little at random before D sees it, real or fake (*augmentation*), so that D
+# does not learn a few hundred films by heart. With `patches`, as in this preset, D also judges pieces of the film, and `over_verdicts` adds the mean
+# of the same loss over these; what is logged is the loss of whole films.
 
 # %%
 show(plot_moves(), alt="D's move: real films, and fakes cut off from G. G's move: the gradient runs through the new D to G.")
@@ -244,9 +246,9 @@ for resolution in run.run["levels"]:
     display(show(grid, alt=f"A grid of generated chest films at {resolution} x {resolution}."))
 
 # %% [markdown]
-# A minute is short. What the same loop reaches in an hour, on real films and with players that had learnt from phantoms before
-# (`from_phantoms`), comes with the package; its card (`idcgan/weights/normal.md`) says which films these were, how good the result is and
-# what is wrong with it. First latents, none picked:
+# A minute is short. What the same loop reaches in an hour, on real films and with players that had learnt from phantoms before (`from_phantoms`)
+# and a discriminator that was lent the features of a network for photographs (`projected`), comes with the package; its card
+# (`idcgan/weights/normal.md`) says which films these were, how good the result is and what is wrong with it. First latents, none picked:
 
 # %%
 shipped = load_generator("pretrained:normal")
@@ -405,7 +407,8 @@ check.films_replaced(films_replaced)
 # %% [markdown]
 # ### Exercise 3 · What growth must keep
 #
-# Preserved growth promises: brought down to the old resolution, the new picture is the old one. Measure how far it is from that, in grey levels
+# Preserved growth promises that the new picture is the old one, enlarged. Brought down again it is nearly the old one: enlarging smooths a little, so
+# the gap is small and not 0. Measure how far it is from that, in grey levels
 # of 255, as a mean over all pixels: `old` is (n, c, r, r) and `new` is (n, c, f r, f r), both tensors in [-1, 1]. The factor f is 2, or 4 where
 # the paper goes from 128 to 512.
 
@@ -481,7 +484,7 @@ assert run.run["status"] in ("finished", "interrupted")
 # 2. Two ways to let the networks grow: which layers are new in each, and what does the first picture after growing show?
 # 3. Why are the fakes detached in D's move, and why must they not be in G's?
 # 4. D's loss is 1.39 for a while. What does D answer? And what has happened where it is 0.02?
-# 5. Your run and your neighbour's have the same config and seed, and other films. Name two reasons.
+# 5. Your run and your neighbour's had the same config, seed and training films, and yet they make different films. Name two reasons.
 # 6. You moved the learning rate by hand. Where is that written, and what does a resume go on with?
 #
 # <details><summary>Answers</summary>
@@ -490,7 +493,8 @@ assert run.run["status"] in ("finished", "interrupted")
 #    `transition_share` of the level.
 # 2. `preserve`: only the new head and the new path are new, and they start silent, so that the picture is the old one, enlarged. `reset`: the
 #    outer layers are drawn anew, and the picture is grey noise until they have learnt.
-# 3. In D's move its loss would otherwise flow on into G, to help D win. In G's move that way through the film is the only one by which G learns.
+# 3. In D's move the gradient would otherwise run on through G: work for nothing, G's graph used up before G's own move needs it, and gradients in G
+#    that help D, were they not cleared. In G's move that way through the film is the only one by which G learns.
 # 4. One half to every film: it cannot tell. Near 0 it has won: it is sure, and G's films are told from real ones every time.
 # 5. Bounded by minutes, a faster machine makes more steps; and sums are rounded another way by another machine, other versions or another number
 #    of threads.

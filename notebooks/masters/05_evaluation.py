@@ -76,9 +76,10 @@ for fault in DISTORTIONS.values():
 # %% [markdown]
 # ## Real against real: the floor
 #
-# KID (Binkowski et al. 2018) compares how a network sees two sets: films of the two sets should be as alike as films within either. For real films
-# against real films it is 0, *on average*. How far from 0 is chance? Draw two sets of real films, again and again, and look. That is the **floor**:
-# what nobody, not even a perfect generator, gets below.
+# EfficientNet-Lite0, a network that has learnt to name photographs, turns each film into 1,280 numbers, its *features*; most measures here
+# compare these. KID (Binkowski et al. 2018) asks it of two sets: films of the two sets should be as alike as films within either. For real films
+# against real films it is 0, *on average*. How far from 0 is chance? Draw two sets of real films, again and again, and look. That spread is the
+# **floor**: what chance alone makes of real films. Not even a perfect generator can be expected to do better.
 
 # %%
 source(kid)
@@ -123,8 +124,8 @@ source(interval, p_value)
 # %% [markdown]
 # ## Which measure notices what?
 #
-# Now each measure on each set, in one unit: **floors**. 0 is the middle of real against real, 1 is as far as 95 of 100 draws of real films stay
-# below. Below each figure its 95 % interval; coloured means noticed.
+# Now each measure on each set, in one unit: **floors**. 0 is the middle of real against real, and 1 is the distance that 95 of 100 draws of
+# real films do not reach. Below each figure its 95 % interval; coloured means noticed.
 
 # %%
 readings = {name: yardstick.judge(yardstick.look(items)) for name, items in spoilt.items()}
@@ -164,8 +165,8 @@ show(
 # %% [markdown]
 # ## How many films does it take?
 #
-# FID (Heusel et al. 2017) fits a bell to each cloud of features. Of 1,280 features, forty films fill forty directions; the rest is empty, and the
-# figure is too high by an amount that depends on the number of films and on the generator. Two sets of honest films, many times:
+# FID (Heusel et al. 2017) fits a normal distribution to each set's features. Of 1,280 features, forty films fill forty directions; the rest is
+# empty, and the figure is too high by an amount that depends on the number of films and on the generator. Two sets of honest films, many times:
 
 # %%
 many = HonestFilms(tiny(100, 10), films.resolution)
@@ -230,8 +231,9 @@ for name, found in stored_readings.items():
 # %% [markdown]
 # ## Copies
 #
-# How near is too near? Nobody can say, but nobody can have copied a *held-out* film either. So the nearest of *n* held-out films draws the line: an
-# honest film lies beyond it with a chance of 1 in *n* + 1.
+# How near is too near? Nobody can say, but nobody can have copied a *held-out* film either. So the nearest of *n* held-out films draws the line:
+# an honest film lies beyond it with a chance of 1 in *n* + 1. Two searches look, one by features, one by pixels of films laid over each other,
+# each with a line of its own: so the chance of a flag is at most 2 in *n* + 1.
 
 # %%
 source(flagged, copies_p)
@@ -294,7 +296,8 @@ show(plot_rows(shown), alt="Eight films of the run above eight held-out films.")
 show(figures.plot_places(report), alt="Each measure on an axis of its own: the run's films, real films, spoilt films.")
 
 # %% [markdown]
-# Each axis has the films in question (orange), real films (blue: the floor) and rungs between: real films blurred fourfold, the other class, noise.
+# Each axis has the films in question (orange), real films (blue: training films against held-out ones; paler: halves of the
+# held-out ones) and landmarks: real films blurred fourfold, the other class, noise.
 # In words, as `idcgan evaluate` writes them:
 
 # %%
@@ -354,8 +357,9 @@ if judge_d is not None:
 # ## Are they of use?
 #
 # The paper's related work (section 2; Bhagat and Bhaumik 2019) trains a classifier without and with made films: 79.5 % and 91 % right. The paper
-# does not repeat that test with its own films. Ours trains a small classifier of normal against abnormal on real films, on made ones, on both, and
-# tests it on held-out real ones. Two generators of known truth: a perfect one, and one that blurs.
+# does not repeat that test with its own films. Ours trains a small classifier of normal against abnormal on real films, on made ones, on both,
+# and tests it on held-out real ones. Its score is the AUC: how often an abnormal film gets a higher score than a normal one; 0.5 is chance, 1 is
+# perfect. Two generators of known truth: a perfect one, and one that blurs.
 
 # %%
 classes = ("normal", "abnormal")
