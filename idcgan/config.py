@@ -194,6 +194,19 @@ def configure(
     return preset(preset_name, **{name: value for name, value in given.items() if value}, **changes)
 
 
+def without_effect(config: RunConfig) -> list[str]:
+    """A sentence for each field that is set and changes nothing beside the others."""
+    on_crops = any(config.on_crops(level) for level in range(len(config.resolutions)))
+    all_epochs = config.epochs_for == "level" and not config.minutes
+    cases = {
+        "level_shares": (bool(config.level_shares) and all_epochs, "epochs_for=level gives every level all epochs"),
+        "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
+        "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
+        "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),
+    }
+    return [f"{name} has no effect in this run: {why}." for name, (idle, why) in cases.items() if idle]
+
+
 def parse_changes(pairs: Iterable[str]) -> dict[str, str]:
     """["learning_rate=0.0002", ...] as a dict of fields to change. Raises InputError."""
     changes = {}
@@ -242,5 +255,8 @@ def _check_crops(config: RunConfig) -> None:
         raise InputError(f"crops_from is {config.crops_from} and the first level is {cropped[0]}; add a level below, which is trained on films.")
     if cropped[0] < 128:
         raise InputError(f"crops_from is {config.crops_from} and the first level on crops is {cropped[0]}; it must be 128 or more.")
+    for below, level in zip(config.resolutions, config.resolutions[1:], strict=False):
+        if level in cropped and level != 2 * below:
+            raise InputError(f"level {level} is on crops and the level below is {below}; there each must be twice the one before: add {level // 2}.")
     if config.crop & (config.crop - 1) or config.crop > cropped[0] // 2:
         raise InputError(f"crop is {config.crop}; give a power of two from 64 to {cropped[0] // 2}, half the first level on crops.")

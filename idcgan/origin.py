@@ -21,6 +21,7 @@ from .state import State, level_seed, new_state, start
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
 OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "patches",
            "projected", "detail")  # fmt: skip
+UNSEEN = ("blur", "edges", "smooth_from")  # of these the shapes of weights say nothing, or not all
 BORROWED = "projected."  # layers of D that judge by borrowed features
 
 
@@ -50,7 +51,7 @@ def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weigh
 
     D's heads on borrowed features may be new: they are small, and learn at once.
     """
-    same = all(getattr(config, name) == other[name] for name in ("blur", "edges", "smooth_from"))
+    same = all(getattr(config, name) == other[name] for name in UNSEEN)
     return same and all(_shapes(net) == {k: v.shape for k, v in weights[who].items() if not k.startswith(BORROWED)}
                         for net, who in ((state.generator, "generator"), (state.discriminator, "discriminator")))  # fmt: skip
 
@@ -79,6 +80,8 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
     reached = other.resolutions[: level + 1]
     if config.resolutions[: level + 1] != reached:
         raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
+    if any(getattr(other, name) != getattr(config, name) for name in UNSEEN):
+        raise _other_shape(path, other, config, OF_BOTH)
     state = start(config, device, level)
     try:
         state.generator.load_state_dict(content["generator"])
@@ -94,6 +97,8 @@ def _above(source: Source, path: str | Path, config: RunConfig, device: torch.de
     """The first state of the level on crops above a finished generator, which must be the same, layer for layer, as what lies below there."""
     other = RunConfig.from_dict(json.loads(source.facts["config"]))
     level = len(source.generator.levels)
+    if any(other.on_crops(below) != config.on_crops(below) for below in range(level)):  # a head on crops leaves out what is coarse, another does not
+        raise _other_shape(path, other, config, (*OF_GENERATOR, "crops_from"))
     try:
         generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
     except RuntimeError:
@@ -123,4 +128,4 @@ def _other_shape(path: str | Path, other: RunConfig, config: RunConfig, fields: 
     differ = [f"{k} is {getattr(other, k)} there and {getattr(config, k)} here" for k in fields if getattr(other, k) != getattr(config, k)]
     if not differ or (fields is OF_GENERATOR and other.resolutions[-1] != config.resolutions[-1]):
         differ.append("feature maps are counted from the top resolution and are others there: set feature_maps_g and min_feature_maps")
-    return InputError(f"--init {path}: its networks have another shape: {', '.join(differ)}.")
+    return InputError(f"--init {path}: its networks are others: {', '.join(differ)}.")

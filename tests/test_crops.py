@@ -20,6 +20,7 @@ from idcgan.moves import step
 from idcgan.networks import feature_maps
 from idcgan.origin import start_from
 from idcgan.pyramid import Pyramid
+from idcgan.records import RunFolder
 from idcgan.rules import check_dcgan_rules
 from idcgan.sampling import load_generator
 from idcgan.state import finished_generator, raise_resolution, start
@@ -54,7 +55,8 @@ def grown():
 
 @pytest.mark.parametrize(("resolution", "crop", "edges"), [(128, 64, "replicate"), (256, 64, "replicate"), (256, 128, "zeros")])
 def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges):
-    wanted = dataclasses.replace(CONFIG, resolutions=(64, resolution), crops_from=resolution, crop=crop, grain=False, edges=edges, kernels="he")
+    levels = (resolution // 2, resolution)
+    wanted = dataclasses.replace(CONFIG, resolutions=levels, crops_from=resolution, crop=crop, grain=False, edges=edges, kernels="he")
     generator = build(wanted, 1, 0)[0].eval()
     z = torch.randn(5, wanted.latent_dim)
     crops = generator(z)
@@ -193,10 +195,20 @@ def test_a_generator_is_enough_to_begin_on_crops(films, tmp_path):
         assert all(torch.equal(ours[name], value) for name, value in theirs.items())
 
 
+def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(grown, tmp_path):
+    """Its head leaves out what is coarse; one that does not would add what no discriminator has seen."""
+    RunFolder.create(tmp_path / "run", CONFIG).save_generator(finished_generator(grown, CONFIG), "standing statistics")
+    file = next((tmp_path / "run").glob("generator-*.safetensors"))
+    higher = dataclasses.replace(CONFIG, resolutions=(32, 64, 128, 256), feature_maps_g=2, feature_maps_d=2)
+    assert start_from(file, higher, CPU).level == 3
+    with pytest.raises(InputError, match="crops_from is 128 there and 256 here"):
+        start_from(file, dataclasses.replace(higher, crops_from=256), CPU)
+
+
 @pytest.mark.parametrize(
     ("source", "changes", "says"),
     [
-        ("pretrained:normal", {"edges": "zeros"}, "its networks have another shape: edges is replicate there and zeros here"),
+        ("pretrained:normal", {"edges": "zeros"}, "its networks are others: edges is replicate there and zeros here"),
         ("pretrained:normal", {"grain": False}, "grain is True there and False here"),
         ("pretrained:normal", {"feature_maps_g": 16}, "feature maps are counted from the top resolution and are others there"),
         ("pretrained:normal", {"crops_from": 0}, "is a generator without a discriminator, and only a level on crops can go on from that"),
@@ -228,6 +240,7 @@ def test_the_generators_of_the_package_can_be_gone_on_with():
     [
         ({"growth": "reset"}, "crops_from is 128 and growth is reset; crops need growth preserve"),
         ({"resolutions": (128, 256), "level_shares": ()}, "the first level is 128; add a level below, which is trained on films"),
+        ({"resolutions": (16, 32, 128)}, "level 128 is on crops and the level below is 32; there each must be twice the one before: add 64"),
         ({"crop": 128}, "crop is 128; give a power of two from 64 to 64"),
         ({"crop": 65}, "crop is 65; give a power of two"),
         ({"crops_from": 64}, "the first level on crops is 64; it must be 128 or more"),
