@@ -95,7 +95,7 @@ def _as_drawn(film: np.ndarray) -> Planes:
 
 def generated_items(source: Source, count: int, seed: int) -> list[Item]:
     """`count` films of a generator, those that `idcgan sample` writes for the same seed; colour becomes grey."""
-    weights = hashlib.sha256(source.path.read_bytes()).hexdigest()
+    weights = source.fingerprint
     weights += f" x {source.spread:g}" if source.spread != 1 else ""
 
     def draw(index: int) -> Planes:

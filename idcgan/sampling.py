@@ -7,6 +7,7 @@ import json
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,11 @@ class Source:
     path: Path
     facts: dict[str, str]  # the safetensors metadata: run, config_hash, code_version, batch_norm, ...
     spread: float = 1.0  # how far out its latents are drawn, as a multiple of what it was trained with
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of its weights file."""
+        return hashlib.sha256(self.path.read_bytes()).hexdigest()
 
     @property
     def resolution(self) -> int:
@@ -156,6 +162,7 @@ def provenance(source: Source, seed: int) -> dict[str, str]:
     if "by_hand" in source.facts:
         facts["idcgan:by-hand"] = "the run was steered by hand; its config alone does not make this film again"
     return {"Software": "idcgan", "Comment": f"synthetic: {NOTICE}", "idcgan:synthetic": "true", **facts,
+            "idcgan:weights": source.fingerprint[:16],
             "idcgan:resolution": str(source.resolution), "idcgan:seed": str(seed)}  # fmt: skip
 
 

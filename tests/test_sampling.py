@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import everything_below, write_film
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from idcgan.errors import InputError, WorkError
@@ -113,6 +114,17 @@ def test_films_of_another_seed_or_level_are_not_mixed_in(finished_run, tmp_path,
     assert everything_below(tmp_path) == before
 
 
+def test_films_of_other_weights_are_not_mixed_in(run_copy, tmp_path):
+    """A run trained anew has the same name and config, and is another generator."""
+    make(run_copy, tmp_path / "out", 2)
+    path = run_copy / "generator-0032.safetensors"
+    with safe_open(str(path), "pt") as file:
+        facts = file.metadata()
+    save_file({name: 1.01 * value for name, value in load_file(path).items()}, path, facts)
+    with pytest.raises(InputError, match="comes from elsewhere"):
+        make(run_copy, tmp_path / "out", 3)
+
+
 def test_latents_can_be_drawn_farther_out(finished_run, tmp_path):
     near, far = load_generator(finished_run), load_generator(finished_run, spread=1.5)
     expected = near.generator(1.5 * latent(0, 0, 16)[None])
@@ -172,8 +184,6 @@ def test_a_safetensors_file_of_something_else_is_refused(tmp_path):
 
 
 def test_weights_that_do_not_fit_their_metadata_are_refused(run_copy, tmp_path):
-    from safetensors import safe_open
-
     path = run_copy / "generator-0032.safetensors"
     with safe_open(str(path), "pt") as file:
         facts = file.metadata()
