@@ -25,7 +25,7 @@ MEASURES = {
     "checkerboard": "checkerboard, dB",
     "vendi": "variety (Vendi)",
 }
-PLAIN, ANEW = "as-quick", "anew"
+PLAIN, ANEW, HEADLESS = "as-quick", "anew", "anew-no-fine-head"
 
 Ways = dict[str, list[dict]]
 
@@ -40,6 +40,8 @@ def read(folder: Path) -> Ways:
 
 def against(way: str) -> str:
     """What the way is held against."""
+    if way.startswith("plain-"):
+        return HEADLESS
     return ANEW if way.startswith(f"{ANEW}-") else PLAIN
 
 

@@ -213,7 +213,7 @@ def test_the_ready_grids_are_sound(tmp_path, name, count):
 def test_what_the_ablation_holds_against_quick_begins_as_quick_does():
     runs = read_grid(ROOT / "grids" / "ablation.yaml", films="phantom:normal").runs
     configs = {name: config_of(NOTEBOOK_04, run)[1] for name, run in runs.items() if run["seed"] == 0}
-    anew = {name for name in configs if name.startswith("anew")}
+    anew = {name for name in configs if name.startswith(("anew", "plain"))}
     begun = {name for name, config in configs.items() if "begin with what they learnt from phantoms" in begin(config, torch.device("cpu"))[1]}
     assert begun
     assert begun | anew == set(configs)

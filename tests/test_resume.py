@@ -64,6 +64,7 @@ def ask_to_stop(out, level: int, step: int):
         ("scratch, three threads, jump", [(1, 3), (2, 4)]),
         ("batch per level, blur", [(1, 2), (2, 6)]),
         ("projected", [(1, 2), (2, 3)]),
+        ("grain, patches, smooth", [(1, 2), (2, 3)]),
     ],
 )
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(pyramid_path, unbroken, tmp_path, way, stops):
