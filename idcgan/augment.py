@@ -14,6 +14,7 @@ from torch import Tensor
 
 from .crew import ALONE, Crew
 from .fields import kind_and_share
+from .tuning import sent
 
 
 def augment(films: Tensor, kinds: tuple[str, ...], rng: torch.Generator, strength: float = 1.0, crew: Crew = ALONE) -> Tensor:
@@ -37,7 +38,7 @@ class _Draw:
     def uniform(self, device: torch.device) -> Tensor:
         """(b, 1, 1, 1) in [0, 1)"""
         drawn = self.crew.mine(torch.rand(self.count * self.crew.size, 1, generator=self.rng))
-        return drawn[:, :, None, None].to(device, non_blocking=True)
+        return sent(drawn[:, :, None, None], device)
 
     def places(self, end: int) -> list[list[int]]:
         """b pairs of whole numbers below `end`. They stay on the processor: a device would have to be waited for."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from idcgan.crops import corners, cut_at
 from idcgan.errors import InputError
 from idcgan.pyramid import Pyramid
+from idcgan.tuning import sent
 
 TRANSITIONS = ("replace", "fade", "jump")
 _BLOCK = 64  # rows at a time: they stay in the processor's cache, which halves the time
@@ -132,7 +133,7 @@ class ResidentBatches:
     def batch(self, step: int, share: float = 1.0) -> tuple[Tensor, float]:
         """As `MixedBatches.batch`, a tensor on the device; what is up-sampled differs from it by rounding."""
         chosen, twins, weight, said = self._batches.plan(step, share)
-        index = torch.from_numpy(chosen).to(self._device, non_blocking=True)
+        index = sent(torch.from_numpy(chosen), self._device)
         if self._batches.crop:
             crops = [self._films[i, :, rows, columns] for i, (rows, columns) in zip(chosen.tolist(), self._batches.windows(step), strict=True)]
             return torch.stack(crops).float().div_(127.5).sub_(1), said

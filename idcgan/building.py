@@ -48,6 +48,8 @@ def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal"
     size where a picture or a verdict comes out. In narrow layers these weights are several times as large, and Adam, whose steps have the size
     of the learning rate, turns them more slowly: it can then be raised. bilinear: as he, but transposed convolutions start as bilinear enlargement
     under random mixes of maps, which has no checkerboard in it.
+    Two layers are counted otherwise than He would: G's first, whose outputs are sums of latent_dim terms, starts four times smaller, and the
+    hidden one of a fine head is taken for one where a picture comes out.
     """
     for name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d):

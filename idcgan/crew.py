@@ -56,6 +56,8 @@ class Crew:
             share = size // self.size
             if size % self.size:
                 raise InputError(f"batch_size is {size} for {self.size} processes; give a number that they can share evenly.")
+            if config.micro_batch and share % min(share, config.micro_batch):
+                raise InputError(f"micro_batch is {config.micro_batch} and each of {self.size} processes has {share} films; give a divisor.")
             if share < 2 and self.size > 1 and not config.sync_batch_norm:
                 raise InputError(f"batch_size is {size} for {self.size} processes; without sync_batch_norm each needs 2 films or more.")
 

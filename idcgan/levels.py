@@ -153,7 +153,7 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
         network.crop = 0
         network.eval()
     device = next(network.parameters()).device
-    pictures = torch.cat([network(z.to(device)) for z in latents[:8].split(1 if network.frozen else 8)])
+    pictures = torch.cat([network(z.to(device)) for z in latents[:8].split(1 if network.frozen else config.micro_batch or 8)])
     folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:03d}", to_bytes(pictures), columns=8, most=8 * 256,
                      facts={"idcgan:step": str(state.step)})  # fmt: skip
 

@@ -19,7 +19,7 @@ from .errors import InputError
 from .films import find_films
 from .memory import memory_free
 from .pyramid import Pyramid
-from .tuning import memory_format
+from .tuning import memory_format, sent
 
 CLASSES = ("normal", "abnormal", "pneumonia")  # folder names that are taken for classes, in any case of letters
 
@@ -107,7 +107,7 @@ class Loader:
                 self._queue.append(self._pool.submit(self._prepare, self._at, self._share(self._at)))
                 self._at += 1
             films, share = self._queue.popleft().result()
-        return films.to(self._device, non_blocking=True), share
+        return sent(films, self._device), share
 
     def _prepare(self, step: int, share: float) -> tuple[Tensor, float]:
         films, replaced = self._batches.batch(step, share)

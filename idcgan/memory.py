@@ -73,11 +73,13 @@ def plan_memory(config: RunConfig, limit: float, processes: int = 1) -> tuple[Wa
 def room(limit: float, device: torch.device) -> float:
     """Bytes that training may use: `limit` GB, or what is free on the device where that is 0.
 
-    Where a limit is given, memory is likely to be handed back, and then large pages help.
+    Processes on one machine share both, but each has its own GPU. Where a limit is given, memory is likely to be handed back,
+    and then large pages help.
     """
     if limit:
         tuning.large_pages()
-    return limit * 1e9 or memory_free(device)
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if device.type == "cpu" else 1
+    return (limit * 1e9 or memory_free(device)) / beside
 
 
 def memory_free(device: torch.device) -> int:

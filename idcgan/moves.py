@@ -15,7 +15,7 @@ from .crew import ALONE, Crew, quiet, together
 from .networks import without_statistics
 from .objectives import generator_loss, loss_on_fake, loss_on_real, over_verdicts, probability_real
 from .state import State
-from .tuning import arithmetic
+from .tuning import arithmetic, sent
 
 
 def step(state: State, config: RunConfig, real: Tensor, crew: Crew = ALONE) -> dict[str, Tensor]:
@@ -29,7 +29,7 @@ def step(state: State, config: RunConfig, real: Tensor, crew: Crew = ALONE) -> d
     again for G's move, which keeps no part's pass in memory and costs one more pass forward through G.
     """
     size = config.micro_batch or len(real)
-    z = crew.mine(torch.randn(len(real) * crew.size, config.latent_dim, generator=state.rng)).to(real.device, non_blocking=True)
+    z = sent(crew.mine(torch.randn(len(real) * crew.size, config.latent_dim, generator=state.rng)), real.device)
     parts = list(zip(real.split(size), z.split(size), strict=True))
     with together():
         said = move_d(state, config, parts, crew)

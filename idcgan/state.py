@@ -113,7 +113,9 @@ def raise_resolution(state: State, config: RunConfig) -> None:
 def finished_generator(state: State, config: RunConfig) -> Generator:
     """A copy of the average (or of the generator where there is none) with batch-norm statistics of its own, in eval mode; it makes whole films."""
     network = copy.deepcopy(state.generator if state.average is None else state.average)
-    standing_statistics(network, config.batch_at(state.level), seed=level_seed(config, state.level))
+    batch = config.batch_at(state.level)
+    size = min(batch, config.micro_batch or batch)  # what training has memory for, and its batch norm has seen
+    standing_statistics(network, size, level_seed(config, state.level), batches=16 * batch // size)
     network.crop = 0
     return network
 

@@ -14,7 +14,7 @@ import torch
 
 from . import machine
 from .checkpoint import atomically
-from .config import RunConfig
+from .config import RunConfig, without_effect
 from .crew import Crew
 from .errors import InputError
 from .forecast import forecast, refuse_a_full_disk
@@ -27,6 +27,7 @@ from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .schedule import Schedule
 from .state import State, refuse_changes, restore, save
+from .tuning import in_16_bits
 from .watch import Interruption, ProgressLine
 
 
@@ -56,6 +57,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     cost = forecast(config, schedule, where, Path(out), ways, state.level)
     folder = RunFolder.create(
         out, config, device=machine.describe(where), device_type=where.type, processes=crew.size, threads=torch.get_num_threads(),
+        in_16_bits=in_16_bits(config, where),
         forecast=cost.to_dict(), memory_limit=memory_limit,
         data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint,
               "left_out": [film["reason"] for film in pyramid.left_out]},
@@ -64,10 +66,11 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
     line.say(f"{len(pyramid)} films on {machine.describe(where)}{by}; {cost.describe()}")
-    for sentence in (*filter(None, [origin]), *sparing(config, ways), *nothing_new(pyramid, config), *left_out(pyramid)):
+    for sentence in (*filter(None, [origin]), *without_effect(config), *sparing(config, ways), *nothing_new(pyramid, config), *left_out(pyramid)):
         line.say(sentence)
     folder.run["warnings"] += nothing_new(pyramid, config)
-    return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
+    with folder.locked():
+        return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 
 
 def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str = "", progress: bool = True,
@@ -76,14 +79,18 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
 
     It goes on with the kind of device it was started on, unless `device` says otherwise; memory limit and number of processes
     may be others; what a hand had set (`live`) is not gone on with. Raises InputError where `changes` would change the config, or the
-    films are not those it was started with.
+    films are not those it was started with, or where another process trains it: that one's files are left alone.
     """
     crew = Crew.join()
     if not crew.leads:
         return _follow(crew, device)
-    folder = RunFolder.open(out)
-    before = folder.run["config"]
-    config = RunConfig.from_dict({**before, **(changes or {})})
+    with RunFolder.open(out).locked():
+        return _go_on(RunFolder.open(out), crew, changes or {}, device, progress, on_log, memory_limit, live)
+
+
+def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, progress: bool, on_log: OnLog | None, memory_limit: float,
+           live: Live | None) -> RunFolder:  # fmt: skip
+    config = RunConfig.from_dict({**folder.run["config"], **changes})
     crew.check(config)
     _check_hand(live, crew)
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
@@ -95,7 +102,7 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
         return folder
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
     if pyramid.fingerprint != folder.run["data"]["fingerprint"]:
-        raise InputError(f"the films in {pyramid.path} are not those that {out} was started with; start a new run with them.")
+        raise InputError(f"the films in {pyramid.path} are not those that {folder.path} was started with; start a new run with them.")
     folder.cut_history(state.rows)
     let_go(folder, state.level + 1, state.step)
     (folder.path / "stop").unlink(missing_ok=True)
@@ -107,7 +114,10 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
         line.say(
             f"started with {folder.run['threads']} threads, now {torch.get_num_threads()}: the run goes on, but not bit for bit as it would have."
         )
-    line.say(f"going on with {out} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
+    if in_16_bits(config, where) != folder.run.get("in_16_bits", in_16_bits(config, where)):
+        was, now = ("sixteen", "thirty-two") if folder.run["in_16_bits"] else ("thirty-two", "sixteen")
+        line.say(f"started in {was} bits, now in {now}: the run goes on, but not as it would have; precision=bf16 or fp32 is the same everywhere.")
+    line.say(f"going on with {folder.path} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
     return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 
 
@@ -122,7 +132,7 @@ def train_or_resume(config: RunConfig, films: str | Path, out: str | Path, devic
         return train(config, films, out, device, progress=progress, on_log=on_log)
     RunFolder.wait_until_free(out, patience)
     before = RunFolder.open(out).run
-    refuse_changes(before["config"], config)
+    refuse_changes(RunConfig.from_dict(before["config"]).to_dict(), config)
     if before["data"]["films"] != str(films):
         raise InputError(f"the run in {out} was started with {before['data']['films']}, not with {films}; choose another run folder.")
     return resume(out, device="" if device == "auto" else device, progress=progress, on_log=on_log)
@@ -136,9 +146,9 @@ def _check_hand(live: Live | None, crew: Crew) -> None:
 def _run(session: Session, state: State) -> RunFolder:
     folder, line, crew = session.folder, session.line, session.crew
     try:
-        with folder.locked(), Interruption(folder.path) as interruption:
+        with Interruption(folder.path) as interruption:
             save(state, session.config, folder)  # from here on there is always something to go on from
-            crew.tell(str(folder.path.resolve()))
+            crew.tell((str(folder.path.resolve()), session.ways))
             complete = run_levels(session, state, interruption)
         _close(folder)
         folder.write(status="finished" if complete else "interrupted", seconds=round(state.seconds, 2))
@@ -155,13 +165,13 @@ def _run(session: Session, state: State) -> RunFolder:
 
 def _follow(crew: Crew, device: str) -> RunFolder | None:
     """A process that does not lead: it starts from the checkpoint that the leader has written, and writes nothing."""
-    path = crew.tell()
-    if path is None:
+    said = crew.tell()
+    if said is None:
         return None
+    path, ways = said  # all compute the same layers twice, or sums over the crew would be of different layers
     folder = RunFolder.open(path)
     config = RunConfig.from_dict(folder.run["config"])
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
-    ways = plan_memory(config, room(folder.run["memory_limit"], where), crew.size)
     ways[0].take_memory()
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
     schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"])

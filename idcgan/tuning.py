@@ -66,14 +66,25 @@ def memory_format(device: torch.device) -> torch.memory_format:
     return torch.contiguous_format if device.type == "mps" else torch.channels_last
 
 
+def sent(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """The tensor on the device. Not waited for on NVIDIA's; on Apple's what was let go of meanwhile can arrive as garbage (PyTorch issue 139550)."""
+    return tensor.to(device, non_blocking=device.type == "cuda")
+
+
 def arithmetic(config: RunConfig, device: torch.device) -> torch.autocast:
     """Around a forward pass: 16-bit (bfloat16) convolutions where `precision` says so.
 
-    Weights, Adam, the pictures, D's logits and the losses stay in 32 bits. auto: where bfloat16 is in hardware, on NVIDIA GPUs and on processors
+    Weights, Adam, statistics and losses stay in 32 bits; so do pictures, but for those of smooth heads, and of fine ones, which are rounded
+    before they are added. auto: where bfloat16 is in hardware, on NVIDIA GPUs and on processors
     with matrix tiles (Intel's AMX, 2023 and later: a step of `growing` at 128 in 53 ms instead of 97) or vector instructions for it (AMD since Zen 4:
     77 instead of 122; benchmarks/precision.py). Other processors emulate it slowly.
     """
-    return torch.autocast(device.type, torch.bfloat16, enabled=config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(device)))
+    return torch.autocast(device.type, torch.bfloat16, enabled=in_16_bits(config, device))
+
+
+def in_16_bits(config: RunConfig, device: torch.device) -> bool:
+    """What `precision` comes to on this device."""
+    return config.precision == "bf16" or (config.precision == "auto" and has_bfloat16(device))
 
 
 def has_bfloat16(device: torch.device) -> bool:

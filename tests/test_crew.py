@@ -118,6 +118,8 @@ def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, pyramid_path):
     with pytest.raises(InputError, match="each needs 2 films or more"):
         Crew(0, 4).check(preset("tiny", sync_batch_norm=False))
     Crew(0, 4).check(preset("tiny"))
+    with pytest.raises(InputError, match="micro_batch is 4 and each of 2 processes has 6 films"):
+        Crew(0, 2).check(preset("tiny", batch_size=12, micro_batch=4))
     done = launch(3, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / "run"), "--preset", "tiny", "--quiet")
     assert done.returncode != 0
     assert "idcgan: batch_size is 4 for 3 processes" in done.stderr

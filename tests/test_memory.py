@@ -9,11 +9,20 @@ import torch
 
 from idcgan import InputError, machine, preset
 from idcgan.building import build
-from idcgan.memory import multiplies, plan_memory
+from idcgan.memory import multiplies, plan_memory, room
 from idcgan.state import start
 from idcgan.training import resume, sparing, train
 
 TOP = preset("paper-normal-15", resolutions=(64, 128, 256, 512, 1024, 2048), max_feature_maps=128, growth="preserve")
+
+
+def test_processes_on_one_machine_share_its_memory(monkeypatch):
+    cpu = torch.device("cpu")
+    alone = room(4.0, cpu)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    assert (alone, room(4.0, cpu)) == (4e9, 2e9)
+    monkeypatch.setattr(machine, "memory_available", lambda: 10_000)
+    assert room(0.0, cpu) == 5_000
 
 
 def test_less_room_is_met_by_slower_ways_and_none_by_a_refusal():

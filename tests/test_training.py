@@ -517,6 +517,20 @@ def test_two_processes_never_train_in_one_folder(run_copy):
     assert not (run_copy / ".lock").exists()
 
 
+def test_a_run_that_another_process_trains_is_left_alone(run_copy, terminal):
+    """A second --resume must not cut the history, take half-written files away or call the run failed."""
+    run = RunFolder.open(run_copy)
+    run.write(status="running")
+    (run_copy / ".checkpoint.pt.1.tmp").write_text("half")
+    (run_copy / "stop").touch()
+    with run.locked():
+        before = everything_below(run_copy)
+        said = terminal("train", "--resume", run_copy)
+        assert said.code == 2
+        assert "another process" in said.err
+        assert everything_below(run_copy) == before
+
+
 def test_what_was_left_out_is_listed_in_run_json(tmp_path):
     films = write_films(tmp_path / "films", 6)
     (films / "broken.png").write_text("not a film")
@@ -533,7 +547,7 @@ def test_an_interrupted_run_has_its_curves_and_its_memory(pyramid_path, tmp_path
     assert folder.run["peak_memory"] > 0
 
 
-@pytest.mark.parametrize("field", ["grain", "patches", "projected"])
+@pytest.mark.parametrize("field", ["grain", "patches", "projected", "blur"])
 def test_another_shape_of_the_networks_is_named(field, finished_run, pyramid_path, tmp_path):
-    with pytest.raises(InputError, match=f"another shape: {field} is False there and True here"):
+    with pytest.raises(InputError, match=f"its networks are others: {field} is False there and True here"):
         train(preset("tiny", epochs=1, **{field: True}), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
