@@ -25,7 +25,7 @@ Set = Annotated[list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", h
 Epochs = Annotated[int, typer.Option(help="train for epochs (shared over the levels, see epochs_for)")]
 Minutes = Annotated[float, typer.Option(help="train for minutes of wall clock, shared over the levels")]
 Seed = Annotated[int, typer.Option(help="of everything random")]
-Spread = Annotated[float, typer.Option(help="how far out latents are drawn: 1 as in training, 1.15 for more variety (docs/recipe.md#variety)")]
+Spread = Annotated[float, typer.Option(help="how far out latents are drawn: 1 as in training; above, more varied and less like real films")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or mps")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="no progress bar")]
 
