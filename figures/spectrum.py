@@ -4,7 +4,7 @@
     for R in 256 512 1024 2048; do idcgan evaluate runs/long --real FILMS/val --resolution $R -n 100 --out runs/long/evaluation-$R; done
     .venv/bin/python figures/spectrum.py runs/long/evaluation-*
 
-The picture that is kept is of two runs, by the commands in docs/recipe.md. It prints the smallest and the largest difference of twentieths of
+The picture that is kept is of seed 1. It prints the smallest and the largest difference of twentieths of
 the spectrum, up to half the Nyquist frequency and above.
 """
 
