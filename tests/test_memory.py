@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from idcgan import InputError, machine, preset
+from idcgan import InputError, machine, memory, preset
 from idcgan.building import build
 from idcgan.memory import multiplies, plan_memory, room
 from idcgan.state import start
@@ -18,6 +18,7 @@ TOP = preset("paper-normal-15", resolutions=(64, 128, 256, 512, 1024, 2048), max
 
 def test_processes_on_one_machine_share_its_memory(monkeypatch):
     cpu = torch.device("cpu")
+    monkeypatch.setattr(memory.tuning, "large_pages", lambda: None)  # would be asked for in whatever later tests start
     alone = room(4.0, cpu)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert (alone, room(4.0, cpu)) == (4e9, 2e9)
