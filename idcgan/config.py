@@ -57,6 +57,7 @@ class RunConfig:
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
     # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
     detail: tuple[float, ...] = (0.0,)
+    cubic_from: int = 0  # from this level on G enlarges the picture of the level below by a cubic, not bilinearly (growth = preserve); 0: never
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
@@ -138,6 +139,11 @@ class RunConfig:
         """Whether level index `level` is trained on crops."""
         return bool(self.crops_from) and self.resolutions[level] >= self.crops_from
 
+    def enlarges(self) -> tuple[str, ...]:
+        """How the generator enlarges the picture of the level below, for each level but the first."""
+        grown = self.resolutions[1:] if self.growth == "preserve" else ()
+        return tuple("cubic" if 0 < self.cubic_from <= r else "bilinear" for r in grown)
+
     def side_at(self, level: int) -> int:
         """The side in pixels of what is trained on at level index `level`: crops or films."""
         return self.crop if self.on_crops(level) else self.resolutions[level]
@@ -201,6 +207,7 @@ def without_effect(config: RunConfig) -> list[str]:
     cases = {
         "level_shares": (bool(config.level_shares) and all_epochs, "epochs_for=level gives every level all epochs"),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
+        "cubic_from": (bool(config.cubic_from) and "cubic" not in config.enlarges(), "no level enlarges a picture there"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
         "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),
     }

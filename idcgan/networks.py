@@ -15,12 +15,13 @@ from torch.utils.checkpoint import checkpoint
 
 from .crops import MARGIN, corners_of, cut, cut_at
 from .fast_layers import ConvFromPicture2d, batch_norm
-from .fixed_maps import enlarge, halve
+from .fixed_maps import enlarge, enlarge_cubic, halve
 from .layers import FineHead, Grain, SmoothUp, Up, grain_of
 from .objectives import Verdicts
 from .projected import Projected
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
+fx.wrap("enlarge_cubic")
 fx.wrap("halve")
 fx.wrap("grain_of")
 fx.wrap("corners_of")
@@ -45,14 +46,15 @@ class Generator(nn.Module):
     `skip` (growth = preserve) every level keeps its head, and each adds its part to the enlarged picture of the level
     below; without, there is one head and the network is the plain DCGAN chain. From `fine_from` on (0: never) heads have features of their own at R,
     and from `crops_from` on their part is only what half the resolution
-    cannot have (Denton et al. 2015): a crop does not say how bright a lung should be.
+    cannot have (Denton et al. 2015): a crop does not say how bright a lung should be. Pictures are enlarged bilinearly, and from `cubic_from` on
+    (0: never) by a cubic, which loses less of what the level below has.
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_from: int = 0, crops_from: int = 0) -> None:  # fmt: skip
+                 fine_from: int = 0, crops_from: int = 0, cubic_from: int = 0) -> None:  # fmt: skip
         super().__init__()
-        self.levels, self.latent_dim, self.skip, self.crops_from = tuple(levels), latent_dim, skip, crops_from
+        self.levels, self.latent_dim, self.skip, self.crops_from, self.cubic_from = tuple(levels), latent_dim, skip, crops_from, cubic_from
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
             if picture and fine_from and to >= fine_from:
@@ -83,10 +85,10 @@ class Generator(nn.Module):
         for name in self.blocks:
             h, part = recomputed(self, self._stage, h, name, z) if name in again else self._stage(h, name, z)
             if picture is not None:
-                picture = enlarge(picture)
+                picture = self._enlarged(picture, 2 * int(name))
             if part is not None:
                 weight = self.alpha if 2 * int(name) == self.levels[-1] else 1.0
-                picture = part if picture is None else picture.add_(part, alpha=weight)  # in place: enlarge has just made it
+                picture = part if picture is None else picture.add_(part, alpha=weight)  # in place: it has just been made
             if self.crop and int(name) == cut_at(self.levels[-1], self.crop):
                 places = corners_of(z, self.levels[-1], self.crop)
                 h, picture = cut(h, places), None if picture is None else cut(picture, places, 2)
@@ -105,7 +107,11 @@ class Generator(nn.Module):
         if head not in self.heads:
             return h, None
         part = self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
-        return h, part - enlarge(halve(part)) if self.crops_from and int(head) >= self.crops_from else part
+        return h, part - self._enlarged(halve(part), int(head)) if self.crops_from and int(head) >= self.crops_from else part
+
+    def _enlarged(self, picture: Tensor, to: int) -> Tensor:
+        """Twice the size, for level `to`: a crop does not say which that is."""
+        return enlarge_cubic(picture) if self.cubic_from and to >= self.cubic_from else enlarge(picture)
 
     def newest(self) -> dict[str, nn.Module]:
         """The layers, by name, that the highest level has and the one below has not."""

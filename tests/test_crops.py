@@ -14,7 +14,7 @@ from idcgan import InputError, preset
 from idcgan.batches import MixedBatches, ResidentBatches
 from idcgan.building import build, build_discriminator
 from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, cut_at
-from idcgan.fixed_maps import enlarge
+from idcgan.fixed_maps import enlarge, enlarge_cubic
 from idcgan.memory import plan_memory
 from idcgan.moves import step
 from idcgan.networks import feature_maps
@@ -53,10 +53,12 @@ def grown():
     return state
 
 
+@pytest.mark.parametrize("cubic_from", [0, 128])
 @pytest.mark.parametrize(("resolution", "crop", "edges"), [(128, 64, "replicate"), (256, 64, "replicate"), (256, 128, "zeros")])
-def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges):
+def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges, cubic_from):
     levels = (resolution // 2, resolution)
-    wanted = dataclasses.replace(CONFIG, resolutions=levels, crops_from=resolution, crop=crop, grain=False, edges=edges, kernels="he")
+    wanted = dataclasses.replace(CONFIG, resolutions=levels, crops_from=resolution, crop=crop, grain=False, edges=edges, kernels="he",
+                                 cubic_from=cubic_from)  # fmt: skip
     generator = build(wanted, 1, 0)[0].eval()
     z = torch.randn(5, wanted.latent_dim)
     crops = generator(z)
@@ -80,17 +82,19 @@ def test_places_are_those_of_the_latents_and_spread_over_the_film():
     assert abs(of_real.mean() - places.mean()) < 2, "fake and real crops lie alike"
 
 
-def test_growing_leaves_the_finished_films_of_the_level_below_as_they_are():
-    state = start(CONFIG, CPU, 1)
+@pytest.mark.parametrize(("cubic_from", "enlarged_by"), [(0, enlarge), (64, enlarge_cubic), (128, enlarge_cubic), (256, enlarge)])
+def test_growing_leaves_the_finished_films_of_the_level_below_as_they_are(cubic_from, enlarged_by):
+    config = dataclasses.replace(CONFIG, cubic_from=cubic_from)
+    state = start(config, CPU, 1)
     for _ in range(3):
-        step(state, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
-    below = finished_generator(state, CONFIG)
-    raise_resolution(state, CONFIG)
-    z = torch.randn(3, CONFIG.latent_dim)
+        step(state, config, torch.rand(4, 1, 64, 64) * 2 - 1)
+    below = finished_generator(state, config)
+    raise_resolution(state, config)
+    z = torch.randn(3, config.latent_dim)
     for network in (state.generator, state.average):
         assert network.crop == 64
         network.crop = 0
-        enlarged = torch.tanh(enlarge(torch.atanh(below(z).clamp(-0.999999, 0.999999))))
+        enlarged = torch.tanh(enlarged_by(torch.atanh(below(z).clamp(-0.999999, 0.999999))))
         assert torch.allclose(network.eval()(z), enlarged, atol=1e-4)
 
 
@@ -203,6 +207,9 @@ def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(gro
     assert start_from(file, higher, CPU).level == 3
     with pytest.raises(InputError, match="crops_from is 128 there and 256 here"):
         start_from(file, dataclasses.replace(higher, crops_from=256), CPU)
+    assert start_from(file, dataclasses.replace(higher, cubic_from=256), CPU).level == 3
+    with pytest.raises(InputError, match="cubic_from is 0 there and 128 here"):  # what lies below would make other films
+        start_from(file, dataclasses.replace(higher, cubic_from=128), CPU)
 
 
 @pytest.mark.parametrize(

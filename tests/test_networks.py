@@ -9,10 +9,11 @@ from torch import nn
 
 from idcgan.building import build, grow, initialise, same_layers, standing_statistics
 from idcgan.config import RunConfig
+from idcgan.fixed_maps import enlarge, enlarge_cubic, halve
 from idcgan.layers import SmoothUp, Up, grain_of
 from idcgan.levels import finished_generator
 from idcgan.moves import set_alpha, step
-from idcgan.networks import Discriminator, Generator, enlarge, feature_maps, halve
+from idcgan.networks import Discriminator, Generator, feature_maps
 from idcgan.rules import check_dcgan_rules
 from idcgan.state import raise_resolution, start
 
@@ -111,6 +112,18 @@ def test_enlarge_is_bilinear_interpolation(channels):
     x = draw(2, channels, 7, 7)
     expected = F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
     assert torch.allclose(enlarge(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_enlarge_cubic_gives_a_parabola_back_away_from_the_border(channels):
+    """Keys 1981: of all cubic convolutions only that with a = -0.5 does; PyTorch's other one and bilinear interpolation do not."""
+    of = lambda at: (0.3 * at**2 - at).view(-1, 1) * (2 + 0.1 * at**2 + at).expand(channels, len(at), len(at))  # noqa: E731
+    coarse, fine = torch.arange(12.0), torch.arange(24.0) / 2 - 0.25
+    enlarged = enlarge_cubic(of(coarse)[None])
+    inside = (..., slice(5, -5), slice(5, -5))
+    assert torch.allclose(enlarged[inside], of(fine)[None][inside], rtol=1e-4, atol=1e-3)
+    for other in (enlarge(of(coarse)[None]), F.interpolate(of(coarse)[None], scale_factor=2, mode="bicubic")):
+        assert (other - of(fine)[None])[inside].abs().max() > 0.05
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -551,3 +551,8 @@ def test_an_interrupted_run_has_its_curves_and_its_memory(pyramid_path, tmp_path
 def test_another_shape_of_the_networks_is_named(field, finished_run, pyramid_path, tmp_path):
     with pytest.raises(InputError, match=f"its networks are others: {field} is False there and True here"):
         train(preset("tiny", epochs=1, **{field: True}), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
+
+
+def test_another_way_to_enlarge_is_named(finished_run, pyramid_path, tmp_path):
+    with pytest.raises(InputError, match="its networks are others: cubic_from is 0 there and 16 here"):
+        train(preset("tiny", epochs=1, cubic_from=16), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
