@@ -1,4 +1,4 @@
-r"""figures/against_paper.png: the paper's setting and ours at equal minutes, first latents, none picked.
+r"""figures/against_paper.png: the paper's setting, cut to its first two levels, and ours at equal minutes, first latents, none picked.
 
     idcgan train FILMS/train --preset paper-normal-15 --resolutions 64,128 --minutes 4 --out runs/paper
     idcgan train FILMS/train --class normal --preset growing --resolutions 128 --minutes 4 \

@@ -1,6 +1,6 @@
 """Batches from a pyramid, in which some films are replaced by their higher-resolution twins.
 
-"64 x 64 images are replaced by a few 128 x 128 images" (paper, section 4; it leaves open how many, and how fast).
+"Incrementally the samples are modified by replacing 64 x 64 with few 128 x 128 images" (paper, section 4; it leaves open how many, and how fast).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Equation 1 of the paper and its variants, from the discriminator's logits.
+"""Equation 1 (the paper's only one, unnumbered there) and its variants, from the discriminator's logits.
 
     min_G max_D  E_x[log D(x)] + E_z[log(1 - D(G(z)))]
 

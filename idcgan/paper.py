@@ -1,6 +1,6 @@
 """Tables 1-4 of the paper: what it reports, and beside it what our runs came to.
 
-The values under `reported` are the paper's, printed as it prints them; docs/paper.md says where they contradict each other.
+The values under `reported` are the paper's; docs/paper.md says where they contradict each other.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def parameter_table(training: Training, run: Run | None) -> list[Row]:
     config = run.config if run else {}
     count = RunFolder.open(run.path).run["data"]["count"] if run else None
     samples = "section 4 gives this class 76" if training.label_class == "abnormal" else ""
-    width = "at the last hidden layer, doubling towards the latent (G) and the logit (D)"
+    width = "at the last hidden layer of the top level, doubling towards the latent (G) and the logit (D)"
     whole = "of the whole run, shared evenly by the levels" if config.get("epochs_for", "run") == "run" else "at every level"
     rows = [
         ("Number of samples", "138", count, samples),

@@ -17,7 +17,7 @@ LINES = "thin: each logged step\nthick: running mean"
 
 
 def plot_losses(rows: list[dict[str, Any]], title: str = "") -> Figure:
-    """Figures 2-4 of the paper: both losses over the steps of the whole run; below, D's belief in real and fake films.
+    """Figures 2-4 of the paper: both losses over the steps of the whole run. Below, which the paper has not, D's belief in real and fake films.
 
     `rows` as in history.csv. Grey lines mark where the resolution rises; the thin lines are the logged steps, the thick
     ones a running mean.

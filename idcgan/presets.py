@@ -7,7 +7,7 @@ from typing import Any
 # Tables 1-3 and section 4, and nothing else: one batch size, one learning rate, no augmentation, no average. The tables'
 # words ("size of feature maps in generator") are those of the PyTorch DCGAN tutorial, whose widest layer has 8 times that
 # size, as DCGAN's has: 64 here (`--set max_feature_maps=0` for doubling without end: 2048 at 4 x 4). The epochs are read
-# as those of the whole run, as the algorithm has it ("Start training; incrementally change the resolution; continue
+# as those of the whole run, as the algorithm has it ("Start training ... Incrementally change the resolution ... Continue
 # above training for all epochs"): 15, 20 and 10 share evenly over the five sets D1-D5. The other reading, all epochs at
 # every level, is `--set epochs_for=level`.
 _PAPER = dict(
@@ -20,7 +20,7 @@ _PAPER = dict(
     feature_maps_g=8,
     feature_maps_d=8,
     channels=1,
-    log_every=1,  # 18 to 51 steps a level: Figures 2-4 need every one
+    log_every=1,  # 18 to 68 steps a level: Figures 2-4 need every one
 )
 
 PRESETS: dict[str, dict[str, Any]] = {

@@ -1,5 +1,7 @@
 """The five rules of DCGAN, checked on any network, layer by layer (paper, section 3.1; Radford et al. 2015, section 3).
 
+The wording is ours; D's verdict, which neither names, goes without batch norm as in DCGAN's own code.
+
 The network is traced, so what counts is what its forward pass does: `F.max_pool2d` in a forward is found like a
 `MaxPool2d` among the layers, and "the layer after" is the one that takes the output, not the next in the listing.
 """

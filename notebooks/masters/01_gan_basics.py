@@ -23,7 +23,8 @@ opening("step")
 #
 # Nobody can write down what makes a chest film look real. A *generative adversarial network* (section 1.1 of the paper; Goodfellow et al. 2014)
 # does not ask for it. It lets two networks play a game instead. The *generator* G turns noise z into a film. The *discriminator* D is shown films,
-# some real, some G's, and says how likely each is real. D learns from its mistakes, and G learns from D. This is Figure 1 of the paper:
+# some real, some G's, and says how likely each is real. D learns from its mistakes, and G learns from D. Figure 1 of the paper shows it; here it
+# is in our drawing:
 
 # %%
 plots.show(
@@ -159,7 +160,7 @@ plots.show(
 # %% [markdown]
 # ## Equation 1
 #
-# Section 3.1 of the paper writes the game as one formula, its equation 1:
+# Section 3.1 of the paper writes the game as one formula. It has no number there; we call it equation 1, as Goodfellow et al. do:
 #
 # $$\min_G \max_D \; V(D, G) = \mathbb{E}_{x}\,[\log D(x)] + \mathbb{E}_{z}\,[\log(1 - D(G(z)))]$$
 #
@@ -191,8 +192,8 @@ plots.show(
 )
 
 # %% [markdown]
-# A D that cannot tell says 1/2 and pays log 2 twice, 1.39. It is the number to look for in Figures 2 to 4 of the paper, which are curves of these
-# two losses: near 1.39 the players are even *or D is too weak to see a difference*, near 0 D has won. (The paper's text has G minimise binary cross
+# A D that cannot tell says 1/2 and pays log 2 twice, 1.39. It is the number to look for in Figures 2 to 4 of the paper, curves of these two losses
+# (if D's is the sum of both halves there, as it is here; of their mean it would be 0.69): near 1.39 the players are even *or D is too weak to see a difference*, near 0 D has won. (The paper's text has G minimise binary cross
 # entropy and D maximise it. That fits the value V, not the cross entropy, which is -V.)
 #
 # ## The best D there can be

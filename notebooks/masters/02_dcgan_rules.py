@@ -29,7 +29,9 @@ opening("step")
 #
 # Equation 1 (notebook 01) says what the two players want, not how they are built. In 2015 Radford, Metz and Chintala tried many ways to build
 # them and kept a handful of rules under which training mostly works. That is DCGAN, the D and the C standing for deep and convolutional. The
-# paper that this project rebuilds (see `docs/paper.md`) takes it over in section 3.1 as a list of five.
+# paper that this project rebuilds (see `docs/paper.md`) takes it over in section 3.1 as a list of five; here in our words. (The paper's
+# prose around the list has two slips: it calls a DCGAN "made up of completely connected or convolution layers", which rule 2 forbids, and
+# names transposed convolution for the way down and strides for the way up. It is the other way round.)
 
 # %%
 display(Markdown("\n".join(f"{number}. {rule}" for number, rule in RULES.items())))
@@ -83,7 +85,7 @@ with torch.no_grad():
 assert torch.allclose(small(z), plain(z), atol=1e-6)
 
 # %% [markdown]
-# The paper shows its generator in a diagram without a number (section 3.1). This is the same diagram, drawn from the counted layers: from left
+# The paper shows its generator in a diagram without a number (section 3.1). This is one of the same kind, drawn from the counted layers: from left
 # to right fewer and fewer maps, larger and larger pictures.
 
 # %%
