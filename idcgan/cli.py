@@ -138,7 +138,7 @@ def evaluate(
     features: Annotated[str, typer.Option(help="efficientnet-lite0, inception:FILE or chest:FILE")] = "efficientnet-lite0",
     seed: Seed = 0,
     spread: Spread = 1.0,
-    draws: Annotated[int, typer.Option(help="shuffles per test; the smallest p is 1 / (draws + 1)")] = 199,
+    draws: Annotated[int, typer.Option(min=19, help="shuffles per test; the smallest p is 1 / (draws + 1)")] = 199,
     cache: Annotated[Path, typer.Option(help="where what was seen of each film is kept, by its hash")] = Path("runs/descriptions"),
     hide_real: Annotated[bool, typer.Option("--hide-real", help="no picture of a real film in the report, so that it can be shared")] = False,
     device: Device = "auto",

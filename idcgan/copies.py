@@ -1,7 +1,8 @@
 """Are films copies of training films? Distances to the nearest training film, and held-out films to say how near is too near.
 
 A held-out film was never seen, so the nearest of n of them marks the line: a generator that does not copy puts a film
-beyond it with a chance of 1 / (n + 1). That needs no assumption about films or networks.
+beyond it with a chance of 1 / (n + 1). That assumes that honest films lie as far from the training films as held-out ones do: films that
+are all blurred lie farther off, and copies among them are found less easily.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ ENLARGED = (0.94, 0.97, 1.0, 1.03, 1.06)  # and how much smaller or larger it ma
 # scaled by up to 5 %, flatter and brighter, these shares fell below the nearest of 100 held-out ones, (COARSE, FINE): (2, 0.7) 99 %,
 # (2, 0) 100 %, (3, 0) 94 %, (4, 0) 78 %; and blurred and noisy as well: 67 %, 35 %, 49 %, 38 %
 COARSE, FINE = 2.0, 0.7
+TWIN = 0.4  # of the median distance of held-out films: one that is nearer may be of a training patient (of 160 real ones the nearest: 0.57)
 MIFID_NEAR = 0.1  # mean cosine distance under which MiFID punishes (Bai et al. 2021)
 
 
@@ -58,11 +60,26 @@ def copies_p(found: Search, held_out: Search) -> float:
     Of n_g + n distances in random order the k smallest are all of the n_g with the chance C(n_g, k) / C(n_g + n, k). Two detectors
     look, so the smaller chance counts twice (Bonferroni).
     """
-    chances = []
-    for k, distance in found.distance.items():
-        beyond, n = int((distance < held_out.distance[k].min()).sum()), len(held_out.distance[k])
-        chances.append(np.prod([(len(distance) - i) / (len(distance) + n - i) for i in range(beyond)]))
+    counts = {k: int((distance < held_out.distance[k].min()).sum()) for k, distance in found.distance.items()}
+    chances = [_chance(counts[k], len(distance), len(held_out.distance[k])) for k, distance in found.distance.items()]
     return float(min(1.0, len(chances) * min(chances)))
+
+
+def fewest_noticed(made: int, held_out: int, level: float, detectors: int = 2) -> int:
+    """How many of `made` films have to lie beyond the line, by one detector, for `copies_p` to fall to `level`: fewer copies go unnoticed.
+
+    made + 1 where even all of them would not do.
+    """
+    return next((k for k in range(1, made + 1) if detectors * _chance(k, made, held_out) <= level), made + 1)
+
+
+def twins(held_out: Search) -> np.ndarray:
+    """(films,) bool: held-out films that lie so near to a training film, by either detector, that they are likely of the same patient."""
+    return np.any([distance < TWIN * np.median(distance) for distance in held_out.distance.values()], axis=0)
+
+
+def _chance(beyond: int, made: int, held_out: int) -> float:
+    return float(np.prod([(made - i) / (made + held_out - i) for i in range(beyond)]))
 
 
 def share_interval(count: int, total: int) -> tuple[float, float]:

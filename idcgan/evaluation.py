@@ -23,7 +23,7 @@ from .judgement import judge
 from .memorising import membership_by_discriminator, search_for_copies
 from .records import surroundings
 from .settings import Settings
-from .subject import Subject, fingerprint, other_class, real_films, subject
+from .subject import Subject, fingerprint, other_class, real_films, refuse_other_films, subject
 from .usefulness import usefulness
 
 
@@ -73,6 +73,8 @@ def evaluate(
 
 def _collect(about: Subject, real: str | Path, train: str | Path, network: FeatureNetwork, settings: Settings) -> Evidence:
     label_class = settings.label_class or about.label_class
+    if not train:
+        refuse_other_films(about)
     train = train or about.training
     held = real_films(real, label_class, about.resolution, about.square, "--real")
     learnt = real_films(train, label_class, about.resolution, about.square, "--train") if train else []
@@ -96,13 +98,18 @@ def _collect(about: Subject, real: str | Path, train: str | Path, network: Featu
 
 
 def _refuse_overlap(held: list[Item], learnt: list[Item], real: str | Path, train: str | Path) -> None:
-    shared = {item.key for item in learnt}
-    both = [item.name for item in held if item.key in shared]
+    shared = {_identity(item) for item in learnt}
+    both = [item.name for item in held if _identity(item) in shared]
     if both:
         raise InputError(
             f"{len(both)} films are in --real {real} and in the training films {train} (the first: {both[0]}); held-out films must be others, "
             "or every floor is wrong."
         )
+
+
+def _identity(item: Item) -> str:
+    """What stays the same however a film is made square: its file's hash; a phantom, which is drawn at any size, is told by its name."""
+    return item.name if item.name.startswith("phantom:") else item.key.split()[0]
 
 
 def _about(evidence: Evidence, source: Any, real: Any, train: Any, network: FeatureNetwork, settings: Settings) -> dict[str, Any]:
@@ -115,6 +122,7 @@ def _about(evidence: Evidence, source: Any, real: Any, train: Any, network: Feat
         "films": {name: len(films) for name, films in sets.items()}, "compared": min(len(evidence.made), len(evidence.training)),
         "fingerprints": {name: fingerprint(films.items) for name, films in sets.items()},
         "seen": evidence.seen, "projected": evidence.subject.projected,
+        "init": evidence.subject.run.run.get("init") if evidence.subject.run else None,
         "smaller_than_resolution": {n: int((s.films.side < resolution).sum()) for n, s in sets.items()},
         "left_out": [*evidence.made.left_out, *evidence.held_out.left_out, *(evidence.training.left_out if evidence.seen else [])],
         "device": machine.describe(torch.device("cpu")), "cores": cores(), **surroundings(),
@@ -146,6 +154,7 @@ def _usefulness(evidence: Evidence, real: Any, train: Any, source: Any, network:
         )
     made = collect(f"made {wrong} films", films.items, network, settings.cache, settings.progress)
     learnt_items = real_films(beside[0], wrong, resolution, about.square, "--train")
+    _refuse_overlap(evidence.other.items, learnt_items, real, train)
     learnt = collect(f"training films, {wrong}", learnt_items, network, settings.cache, settings.progress)
 
     def by_class(this: FilmSet, that: FilmSet) -> dict[str, Any]:

@@ -63,16 +63,17 @@ class FilmSet:
         return self.at(range(min(count, len(self))))
 
 
-def real_items(source: str | Path, label_class: str | None, resolution: int, square: str = "crop") -> list[Item]:
+def real_items(source: str | Path, label_class: str | None, resolution: int, square: str = "crop", alike: bool = False) -> list[Item]:
     """The films of a folder, a pyramid or "phantom:normal:COUNT:SEED", in the order of their hashes.
 
-    Which come first then hangs on nothing but chance, and the first n are as good as n drawn at random. Raises InputError.
+    Which come first then hangs on nothing but chance, and the first n are as good as n drawn at random. Of files that are the same to the byte
+    one is taken, or all where they may be `alike`: in a folder of made films they are what a collapse looks like. Raises InputError.
     """
     if not str(source).startswith("phantom:") and (Path(source) / "manifest.json").is_file():
         items = _pyramid_items(Pyramid.open(source), resolution)
     else:
         films, _ = candidates(source, label_class, resolution)
-        films, _ = identified(films, cores(), progress=False)
+        films, _ = identified(films, cores(), progress=False, alike=alike)
         items = [Item(film.source, f"{film.sha256} {square} {resolution}", lambda film=film: prepare(film, [resolution], square)) for film in films]
     return sorted(items, key=lambda item: hashlib.sha256(item.key.encode()).digest())
 

@@ -87,10 +87,10 @@ def _sha256(path: Path) -> str | OSError:
     return digest.hexdigest()
 
 
-def identified(films: list[Candidate], threads: int, progress: bool) -> tuple[list[Candidate], list[dict]]:
-    """Hash the files (threads: hashing lets go of the interpreter) and leave out second copies."""
-    kept: dict[str, Candidate] = {}
-    left_out = []
+def identified(films: list[Candidate], threads: int, progress: bool, alike: bool = False) -> tuple[list[Candidate], list[dict]]:
+    """Hash the files (threads: hashing lets go of the interpreter) and leave out second copies, unless films may be `alike`."""
+    first: dict[str, str] = {}
+    kept, left_out = [], []
     files = [film for film in films if film.path]
     with ThreadPoolExecutor(threads) as pool:
         found = pool.map(_sha256, [film.path for film in files])
@@ -100,11 +100,12 @@ def identified(films: list[Candidate], threads: int, progress: bool) -> tuple[li
         if isinstance(sha, OSError):
             reason = f"{film.path} cannot be read ({sha.strerror}): check the rights."
             left_out.append({"source": film.source, "sha256": None, "reason": reason})
-        elif sha in kept:
-            left_out.append({"source": film.source, "sha256": sha, "reason": f"same as {kept[sha].source}"})
+        elif sha in first and not alike:
+            left_out.append({"source": film.source, "sha256": sha, "reason": f"same as {first[sha]}"})
         else:
-            kept[sha] = replace(film, sha256=sha)
-    return list(kept.values()), left_out
+            first.setdefault(sha, film.source)
+            kept.append(replace(film, sha256=sha))
+    return kept, left_out
 
 
 def prepare(film: Candidate, resolutions: list[int], square: str) -> Planes | str:

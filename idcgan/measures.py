@@ -189,7 +189,6 @@ MEASURES: Sequence[Measure] = (
         "grids of 2, 4 and 8 pixels that strided layers leave",
         checkerboard,
         unit="dB",
-        lowest=0.0,
     ),
     Measure("grey_levels", "grey levels", "texture", "high", "Rubner et al. 2000", "brightness and contrast", grey_levels, unit="levels", lowest=0.0),
     Measure(

@@ -26,8 +26,8 @@ def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, resol
     """Near-copies among all made films, the membership test by distance, and MiFID."""
     found, known = copies.search(made.films, training.films), copies.search(held_out.films, training.films)
     flags = copies.flagged(found, known)
-    order = np.argsort(np.min([found.distance[k] / known.distance[k].min() for k in found.distance], axis=0))
-    pairs = [{"film": made.items[i].name, "flagged": bool(flags[i]), **_nearest(found, training, i)} for i in order[:10]]
+    order = np.argsort(np.min([found.distance[k] / _line(known, k) for k in found.distance], axis=0))
+    pairs = [{"film": made.items[i].name, "flagged": bool(flags[i]), **_nearest(found, known, training, i)} for i in order[:10]]
     closest = [int(known.distance[k].argmin()) for k in known.distance]
     p = copies.copies_p(found, known)
     count = int(flags.sum())
@@ -39,10 +39,11 @@ def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, resol
         "sees": "films nearer to a training film than any held-out film is, by features or by registered pixels",
         "value": count / len(made), "count": count, "interval": list(copies.share_interval(count, len(made))), "p": p,
         "told_apart": p <= LEVEL,
-        "floor": 2 / (len(held_out) + 1),
+        "floor": 2 / (len(held_out) + 1), "noticed_from": copies.fewest_noticed(len(made), len(held_out), LEVEL),
+        "twins": [held_out.items[i].name for i in np.flatnonzero(copies.twins(known))],
         "placed": {"halves of held-out": _honest_share(known, settings.seed), "copy machine": float(machine.mean())},
         "thresholds": {k: float(d.min()) for k, d in known.distance.items()}, "pairs": pairs,
-        "nearest_held_out": [{"film": held_out.items[i].name, **_nearest(known, training, i)} for i in dict.fromkeys(closest)],
+        "nearest_held_out": [{"film": held_out.items[i].name, **_nearest(known, known, training, i)} for i in dict.fromkeys(closest)],
         "distances": distances,
     }  # fmt: skip
     return {
@@ -52,8 +53,13 @@ def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, resol
     }
 
 
-def _nearest(found: copies.Search, training: FilmSet, i: int) -> dict[str, Any]:
-    by = min(found.distance, key=lambda k: found.distance[k][i] / np.median(found.distance[k]))
+def _line(known: copies.Search, k: str) -> float:
+    return max(float(known.distance[k].min()), 1e-9)
+
+
+def _nearest(found: copies.Search, known: copies.Search, training: FilmSet, i: int) -> dict[str, Any]:
+    """The training film that film i lies nearest to, by the detector that puts it farther beyond its line."""
+    by = min(found.distance, key=lambda k: found.distance[k][i] / _line(known, k))
     return {"training": training.items[found.nearest[by][i]].name, "by": by, "distances": {k: float(d[i]) for k, d in found.distance.items()}}
 
 

@@ -202,7 +202,7 @@ def _table(report: dict[str, Any], family: str, title: str) -> str:
     rows = [_row(entry) for entry in report.values() if isinstance(entry, dict) and entry.get("family") == family]
     if not rows:
         return ""
-    head = "<tr><th>measure</th><th>films</th><th>95 %</th><th>real films</th><th>p</th><th>verdict</th><th>other places</th></tr>"
+    head = "<tr><th>measure</th><th>films</th><th>95 %</th><th>p</th><th>verdict</th><th>real films</th><th>p</th><th>other places</th></tr>"
     return f'<div class="scroll"><table><caption>{title}</caption><thead>{head}</thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
@@ -212,8 +212,8 @@ def _row(entry: dict[str, Any]) -> str:
     verdict = '<td class="bad">told apart</td>' if entry["told_apart"] else '<td class="good">at the floor</td>'
     return (
         f"<tr><th scope='row'>{escape(entry['title'])}{unit}<br><small>sees {escape(entry['sees'])} ({escape(entry['reference'])})</small></th>"
-        f"<td><b>{number(entry['value'])}</b></td><td>{span(entry)}</td><td>{number(entry['floor'])}</td><td>{entry['p']:.2g}</td>{verdict}"
-        f"<td><small>{others}</small></td></tr>"
+        f"<td><b>{number(entry['value'])}</b></td><td>{span(entry)}</td><td>{entry['p']:.2g}</td>{verdict}<td>{number(entry['floor'])}</td>"
+        f"<td>{format(entry['floor_p'], '.2g') if 'floor_p' in entry else ''}</td><td><small>{others}</small></td></tr>"
     )
 
 
@@ -238,7 +238,7 @@ def _made_by(about: dict[str, Any]) -> str:
         "training films": f"{about['train']} ({about['fingerprints']['training']})" if about["seen"] else "not given", "features": about["features"],
         "seed, shuffles per test": f"{about['seed']}, {about['draws']}", "films compared, set against set": str(about["compared"]),
         "machine": f"{about['device']}; {about['cores']} cores", "code": about["code_version"],
-        "packages": ", ".join(f"{k} {v}" for k, v in about["packages"].items()), 
+        "packages": ", ".join(f"{k} {v}" for k, v in about["packages"].items()),
         "took": f"{about['seconds']:.0f} s, {about['peak_memory'] / 1e9:.1f} GB",
     }  # fmt: skip
     return "<dl>" + "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in facts.items()) + "</dl>"
@@ -248,9 +248,14 @@ def _made_by(about: dict[str, Any]) -> str:
 
 
 def comparison(reports: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: a row per measure, a column per report, "*" where real films cannot be told apart; the floor of the first last."""
+    """Head and rows: a row per measure, a column per report, "*" where real films cannot be told apart; the floor of the first last.
+
+    Where resolutions or numbers of films differ the head says so: most measures hang on them.
+    """
     keys = [k for k, e in reports[0].items() if isinstance(e, dict) and "value" in e and "placed" in e]
-    head = ["measure", *(r["about"]["name"] for r in reports), "real films"]
+    sizes = [f" ({a['resolution']} x {a['resolution']}, {a['compared']} against {a['films']['held_out']})" for a in (r["about"] for r in reports)]
+    uneven = len(set(sizes)) > 1
+    head = ["measure", *(r["about"]["name"] + size * uneven for r, size in zip(reports, sizes, strict=True)), "real films" + sizes[0] * uneven]
     rows = []
     for key in keys:
         cells = [f"{written(r[key])}{'' if r[key]['told_apart'] else ' *'}" if key in r else "-" for r in reports]

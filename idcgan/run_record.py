@@ -47,7 +47,7 @@ def evaluation_of(path: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]
         with open(f"{path}/evaluation/report.json", "rb") as handle:
             report = json.load(handle)
         about = report["about"]
-        judge = (str(about["fingerprints"]["held_out"]), str(about["features"]), str(about["resolution"]))
+        judge = (str(about["fingerprints"]["held_out"]), str(about["features"]), str(about["resolution"]), str(about["compared"]))
         kept = ("title", "value", "interval", "floor", "told_apart", "worse")
         found = {RENAMED.get(key, key): {name: entry.get(name) for name in kept} for key, entry in report.items() if _measure(entry)}
         return found, judge

@@ -32,7 +32,7 @@ class Run:
     levels: dict[int, dict[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     judged: dict[str, dict[str, Any]] = field(default_factory=dict)
-    judge: tuple[str, ...] = ()  # held-out films, features and resolution of the evaluation: figures of other judges are others
+    judge: tuple[str, ...] = ()  # held-out films, features, resolution and number of films of the evaluation: figures of other judges are others
 
     @property
     def label_class(self) -> str:

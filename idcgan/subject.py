@@ -57,6 +57,15 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
     return Subject(path.name, items, made.resolution, config["label_class"], config["square"], str(pyramid) if there else "", run, projected)
 
 
+def refuse_other_films(about: Subject) -> None:
+    """InputError where the run's pyramid holds other films than those it was trained on: they would pass for what it has not seen."""
+    if about.run and about.training and Pyramid.open(about.training).fingerprint != about.run.run["data"]["fingerprint"]:
+        raise InputError(
+            f"the films in {about.training} are not those that {about.run.path} was trained on: they were changed since. "
+            "Name the right ones with --train."
+        )
+
+
 def _folder(path: Path, resolution: int) -> Subject:
     films = find_films(path)
     side = min(read_film(films[0]).shape)
@@ -64,7 +73,7 @@ def _folder(path: Path, resolution: int) -> Subject:
     if resolution not in ALLOWED_RESOLUTIONS or resolution < SMALLEST:
         choices = ", ".join(str(r) for r in ALLOWED_RESOLUTIONS if r >= SMALLEST)
         raise InputError(f"resolution is {resolution}; the films of a folder are compared at one of {choices}.")
-    return Subject(path.resolve().name, real_items(path, None, resolution), resolution)
+    return Subject(path.resolve().name, real_items(path, None, resolution, alike=True), resolution)
 
 
 def real_films(source: str | Path, label_class: str, resolution: int, square: str, option: str) -> list[Item]:

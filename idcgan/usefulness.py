@@ -17,7 +17,8 @@ def usefulness(real: ByClass, made: ByClass, held_out: ByClass, seed: int, draws
     """AUC and accuracy on `held_out` by what the classifier learnt from: "real", "synthetic", "both", "shuffled labels" (chance).
 
     Each of `draws` seeds draws training films and held-out films anew, with repetition; values are means, intervals 95 % over the
-    seeds. `gain` is the AUC with made films added less the AUC without, on the same seeds. The classes are the keys, the second
+    seeds. `gain` is the AUC with made films added less the AUC without, on the same seeds; copies of training films have one too, for they bring
+    back those that a draw left out, so look for copies first. The classes are the keys, the second
     in alphabetical order is the one to be found.
     """
     wanted, other = sorted(real)[0], sorted(real)[1]
@@ -48,7 +49,8 @@ def _score(films: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndar
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, class_weight="balanced", max_iter=1000)).fit(*films)
+    strength = 2 / len(films[1])  # per film: or twice the films, be they the same ones again, would be held back half as much
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)).fit(*films)
     return float(roc_auc_score(test[1], model.decision_function(test[0]))), float(balanced_accuracy_score(test[1], model.predict(test[0])))
 
 

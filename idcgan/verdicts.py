@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .settings import LEVEL
+
 FEW = 500  # films under which FID's bias is larger than most differences of interest
 
 
@@ -40,6 +42,10 @@ def _fidelity(report: dict[str, Any]) -> tuple[str, str, str]:
     kid = report["kid"]
     says = f"KID is {figure(kid)} (95 %: {span(kid)}; p {kid['p']:.3f}); real films against real films have {figure(kid, kid['floor'])}."
     if not kid["told_apart"]:
+        others = [report[k]["title"] for k in ("fid", "fid_infinity", "precision", "density") if report[k]["told_apart"]]
+        if others:
+            where = f"By KID and this many films they cannot be told from real ones, by {', '.join(others)} they can."
+            return "Do they look real?", f"{where} {says}", "mixed"
         return "Do they look real?", f"By this many films they cannot be told from real ones. {says}", "good"
     lie = share_words(report["precision"]["value"])
     return "Do they look real?", f"They can be told from real films. {says} {_beside(kid)} {lie} of them lie among the real films.", _tone(kid)
@@ -107,7 +113,10 @@ def _copies(report: dict[str, Any]) -> tuple[str, str, str]:
     says = f"{share} lie nearer to a training film than any held-out film does; p {entry['p']:.2g}."
     if entry["told_apart"]:
         return "Are they copies?", f"Yes, some are: {says} Look at the nearest pairs, and do not share these films.", "bad"
-    return "Are they copies?", f"No sign of it: {says}", "good"
+    few = f"The test notices {entry['noticed_from']} or more; fewer copies would pass: look at the nearest pairs."
+    if entry["noticed_from"] > total:
+        few = "With so few films no number of copies would be noticed: look at the nearest pairs."
+    return "Are they copies?", f"No sign of it: {says} {few}", "good" if entry["value"] <= entry["floor"] else "mixed"
 
 
 def _membership(report: dict[str, Any]) -> tuple[str, str, str]:
@@ -148,6 +157,7 @@ def limits(report: dict[str, Any]) -> list[str]:
         f"The features ({about['features']}) were learnt elsewhere and look at 224 to 299 pixels; only the texture measures see what is finer.",
         "The films are not for diagnosis. Nothing here says that a finding in them is medically right.",
         "No sign of copies is no proof: a copy that is turned, mirrored or cut out of a film is not looked for.",
+        "Every film counts as a patient of its own: where patients have several films, intervals are too narrow and p too small.",
     ]
     if compared < FEW or films["held_out"] < FEW:
         says.append(f"FID of {compared} films is mostly bias, its covariance rank-deficient: compare it with its floor only, and trust KID.")
@@ -158,6 +168,20 @@ def limits(report: dict[str, Any]) -> list[str]:
         )
     if not about["seen"]:
         says.append("No training films were given: nothing is said of copies, and the real films were halved to have a floor.")
+    kid = report["kid"]
+    if about["seen"] and kid["floor_p"] <= LEVEL:
+        says.append(
+            f"The training films themselves can be told from the held-out ones (KID {figure(kid, kid['floor'])}, p {kid['floor_p']:.3f}): where "
+            "these come from elsewhere or were stored in another way, every floor, the search for copies and membership measure that too."
+        )
+    alike = report.get("copies", {}).get("twins", [])
+    if alike:
+        says.append(
+            f"{len(alike)} held-out films lie so near to a training film that they may be of its patient (the first: {alike[0]}). They draw the line "
+            "that copies are measured by, and with such a line copies pass: leave them out."
+        )
+    if about.get("init"):
+        says.append(f"The run began with the networks of {about['init']}: films that those have seen, and this run has not, are not looked for.")
     small = {name: count for name, count in about["smaller_than_resolution"].items() if count and name != "made"}
     if small:
         which = ", ".join(f"{count} of {films[name]} {name.replace('_', '-')} films" for name, count in small.items())

@@ -7,7 +7,17 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from idcgan.copies import Search, copies_p, cosine_distances, flagged, membership_auc, registered_distances, share_interval
+from idcgan.copies import (
+    Search,
+    copies_p,
+    cosine_distances,
+    fewest_noticed,
+    flagged,
+    membership_auc,
+    registered_distances,
+    share_interval,
+    twins,
+)
 from idcgan.phantom import film
 
 
@@ -79,6 +89,23 @@ def test_the_chance_of_so_many_beyond_the_line_is_exact(beyond, made, held):
     distance = [0.01] * beyond + [0.5] * (made - beyond)
     p = copies_p(found(distance, [0.9] * made), found([0.1] * held, [0.1] * held))
     assert p == pytest.approx(min(1, 2 * comb(made, beyond) / comb(made + held, beyond)))
+
+
+@pytest.mark.parametrize(("made", "held"), [(200, 100), (40, 100), (12, 12)])
+def test_so_many_copies_are_noticed_and_one_fewer_is_not(made, held):
+    few = fewest_noticed(made, held, 0.05)
+    p = [copies_p(found([0.01] * k + [0.5] * (made - k), [0.9] * made), found([0.1] * held, [0.1] * held)) for k in (few - 1, few)]
+    assert p[0] > 0.05 >= p[1]
+
+
+def test_so_few_films_that_nothing_would_be_noticed():
+    assert fewest_noticed(3, 12, 0.001) == 4
+
+
+def test_a_held_out_film_of_a_training_patient_is_found_by_either_detector():
+    held_out = found([0.2, 0.19, 0.21, 0.02, 0.2], [0.5, 0.1, 0.5, 0.5, 0.4])
+    assert twins(held_out).tolist() == [False, True, False, True, False]
+    assert not twins(found([0.12, 0.2, 0.2], [0.3, 0.5, 0.5])).any()
 
 
 def test_the_chance_holds_in_a_simulation():

@@ -22,7 +22,9 @@ from idcgan.objectives import Verdicts
 from idcgan.pyramid import Pyramid
 from idcgan.report import comparison
 from idcgan.settings import Settings
+from idcgan.subject import real_films, subject
 from idcgan.training import train
+from idcgan.usefulness import _score as classified
 from idcgan.verdicts import limits, verdicts
 
 HELD_OUT = "phantom:normal:16:7"
@@ -115,6 +117,40 @@ def test_the_report_says_what_it_rests_on(report, finished_run):
     assert all(level["swd"] > level["swd_floor"] > 0 for level in report["history"])
 
 
+def answer(report, question, **changes):
+    """What the report would say had these entries these values."""
+    changed = {**report, **{key: {**report[key], **values} for key, values in changes.items()}}
+    return next(v for v in verdicts(changed) if v["question"] == question)
+
+
+def test_films_that_only_kid_cannot_tell_from_real_ones_do_not_pass_for_real(report):
+    same = {key: {"told_apart": False} for key in ("kid", "fid", "fid_infinity", "precision", "density")}
+    assert answer(report, "Do they look real?", **same)["tone"] == "good"
+    said = answer(report, "Do they look real?", **{**same, "precision": {"told_apart": True}})
+    assert (said["tone"], "by precision they can" in said["answer"]) == ("mixed", True)
+
+
+def test_more_films_beyond_the_line_than_chance_puts_there_are_no_good_news(report):
+    none = answer(report, "Are they copies?", copies={"told_apart": False, "count": 0, "value": 0.0})
+    some = answer(report, "Are they copies?", copies={"told_apart": False, "count": 4, "value": 4 / 12})
+    assert (none["tone"], some["tone"]) == ("good", "mixed")
+    assert f"notices {report['copies']['noticed_from']} or more" in none["answer"]
+
+
+@pytest.mark.parametrize(
+    ("key", "changes", "says"),
+    [
+        ("kid", {"floor_p": 0.03}, "The training films themselves can be told from the held-out ones"),
+        ("copies", {"twins": ["a.png", "b.png"]}, "2 held-out films lie so near to a training film that they may be of its patient"),
+        ("about", {"init": "runs/base"}, "The run began with the networks of runs/base"),
+    ],
+)
+def test_what_undermines_a_report_is_said(report, key, changes, says):
+    clean = {**report, "kid": {**report["kid"], "floor_p": 0.5}, "copies": {**report["copies"], "twins": []}}
+    assert not any(says[:20] in sentence for sentence in limits(clean))
+    assert sum(sentence.startswith(says) for sentence in limits({**clean, key: {**clean[key], **changes}})) == 1
+
+
 class Page(HTMLParser):
     """Collects what a page would fetch, its pictures, its text."""
 
@@ -189,6 +225,21 @@ def test_several_runs_in_one_table(judge, finished_run, tmp_path):
     assert (head, rows) == (table["head"], table["rows"])
 
 
+def test_reports_of_other_sizes_say_so_in_their_table(report):
+    other = {**report, "about": {**report["about"], "compared": 7}}
+    assert comparison([report, other])[0][1:] == [f"{report['about']['name']} (32 x 32, {n} against 16)" for n in (12, 7)] + [
+        "real films (32 x 32, 12 against 16)"
+    ]
+
+
+def test_made_films_that_are_the_same_are_all_counted(tmp_path):
+    """A collapse; of real films that are the same one is taken."""
+    made = write_films(tmp_path / "made", 9)
+    shutil.copy(next(made.iterdir()), made / "again.png")
+    assert len(subject(made, 0, 0, 32).items) == 10
+    assert len(real_films(made, "", 32, "crop", "--real")) == 9
+
+
 def test_without_training_films_nothing_is_said_of_copies(judge, tmp_path):
     made = write_films(tmp_path / "made", 10)
     said = judge(made, "--real", "phantom:normal:20:3", "--out", tmp_path / "r", "--resolution", 32, "--json", tmp_path / "figures.json")
@@ -221,6 +272,18 @@ def test_usefulness_of_both_classes(judge, tmp_path, cache):
     assert auc["shuffled labels"]["interval"][0] < 0.5 < auc["shuffled labels"]["interval"][1]
     assert all(row["interval"][0] <= row["value"] <= row["interval"][1] for row in auc.values())
     assert "usefulness.png" in {p.name for p in (tmp_path / "r").iterdir()}
+    shutil.copy(tmp_path / "train" / "abnormal" / "00.png", tmp_path / "val" / "abnormal" / "again.png")
+    said = judge(tmp_path / "made" / "normal", "--real", tmp_path / "val", "--train", tmp_path / "train", "--class", "normal",
+                 "--other", tmp_path / "made" / "abnormal", "--out", tmp_path / "r2")  # fmt: skip
+    assert said.code == 2, said
+    assert "1 films are in --real" in said.err
+
+
+def test_the_same_films_twice_teach_a_classifier_nothing():
+    rng = np.random.default_rng(0)
+    (films, held_out), label = rng.normal(size=(2, 60, 8)), np.repeat([0, 1], 30)
+    twice = np.concatenate([films, films]), np.concatenate([label, label])
+    assert np.allclose(classified((films, label), (held_out, label)), classified(twice, (held_out, label)), atol=1e-6)
 
 
 # ---- what it catches ---------------------------------------------------------------------------------------------------
@@ -335,6 +398,31 @@ def refused(said, before: dict, folder: Path, *words: str) -> None:
 def test_held_out_films_that_were_trained_on(judge, finished_run, pyramid_path, tmp_path):
     before = everything_below(finished_run)
     refused(judge(finished_run, "--real", pyramid_path), before, finished_run, "12 films", "held-out films must be others")
+
+
+def test_the_same_films_cut_or_drawn_in_another_way_are_the_same(judge, finished_run, pyramid_path, tmp_path):
+    """The phantoms of the run at another size, and films of a folder whose pyramid was made square by a frame."""
+    before, source = everything_below(finished_run), json.loads((finished_run / "run.json").read_text())["data"]["films"]
+    refused(judge(finished_run, "--real", source), before, finished_run, "held-out films must be others")
+    films = write_films(tmp_path / "films", 9)
+    padded = Pyramid.build(films, tmp_path / "padded", (32,), square="pad", workers=1, progress=False).path
+    refused(judge(finished_run, "--real", padded, "--train", films), before, finished_run, "9 films", "held-out films must be others")
+
+
+def test_a_pyramid_that_was_changed_after_the_run(judge, finished_run, pyramid_path, tmp_path):
+    run = Path(shutil.copytree(finished_run, tmp_path / "run"))
+    facts = json.loads((run / "run.json").read_text())
+    facts["data"]["fingerprint"] = "of other films"
+    (run / "run.json").write_text(json.dumps(facts))
+    before = everything_below(run)
+    refused(judge(run, "--real", HELD_OUT), before, run, "are not those that", "was trained on", "--train")
+    assert judge(run, "--real", HELD_OUT, "--train", pyramid_path, "-n", 12, "--out", tmp_path / "r").code == 0
+
+
+def test_too_few_shuffles_to_tell_anything(terminal, finished_run):
+    said = terminal("evaluate", finished_run, "--real", HELD_OUT, "--draws", 18)
+    assert said.code == 2
+    assert "--draws" in said.err
 
 
 def test_how_far_out_a_folder_draws(judge, tmp_path):

@@ -193,8 +193,9 @@ plots.show(
 
 # %% [markdown]
 # A D that cannot tell says 1/2 and pays log 2 twice, 1.39. It is the number to look for in Figures 2 to 4 of the paper, curves of these two losses
-# (if D's is the sum of both halves there, as it is here; of their mean it would be 0.69): near 1.39 the players are even *or D is too weak to see a difference*, near 0 D has won. (The paper's text has G minimise binary cross
-# entropy and D maximise it. That fits the value V, not the cross entropy, which is -V.)
+# (if D's is the sum of both halves there, as it is here; of their mean it would be 0.69): near 1.39 the players are even *or D is too weak to see a
+# difference*, near 0 D has won. (The paper's text has G minimise binary cross entropy and D maximise it. That fits the value V, not the cross
+# entropy, which is -V.)
 #
 # ## The best D there can be
 #

@@ -484,10 +484,10 @@ plots.show(
 # > *"Incrementally the samples are modified by replacing 64 x 64 with few 128 x 128 images. After few iterations, DCGAN learnt to generate 128 x
 # > 128."* (section 4)
 #
-# So we read it: when a level begins, the network that made 64 x 64 films makes 128 x 128 ones. It is shown the films of the level below, enlarged, and a *few* of
-# them are replaced by their twin that has its own 128 x 128 pixels; the share rises until all are. How many and how fast, the paper leaves open.
-# `MixedBatches` takes the share as a number, and the batch of a step is a function of its number alone, so that an interrupted run goes on with the
-# very same films.
+# So we read it: when a level begins, the network that made 64 x 64 films makes 128 x 128 ones. It is shown the films of the level below, enlarged,
+# and a *few* of them are replaced by their twin that has its own 128 x 128 pixels; the share rises until all are. How many and how fast, the paper
+# leaves open. `MixedBatches` takes the share as a number, and the batch of a step is a function of its number alone, so that an interrupted run
+# goes on with the very same films.
 
 # %%
 source(MixedBatches.batch)
@@ -525,8 +525,8 @@ plots.show(
 # %% [markdown]
 # ### Try it: the replaced share
 #
-# Move the share, then the step: other films, the same count. *fade* is the other way (ProGAN, Karras et al. 2018; the paper's related work, section 2): every film a
-# blend of both. *jump* shows all at once.
+# Move the share, then the step: other films, the same count. *fade* is the other way (ProGAN, Karras et al. 2018; the paper's related work, section
+# 2): every film a blend of both. *jump* shows all at once.
 
 # %%
 mixing = ReplacedShare(shown, high, low)

@@ -126,8 +126,9 @@ show(plot_rows(rows), alt="Six films at every level of the pyramid: the same che
 # %% [markdown]
 # ## Replacement: a mixed batch
 #
-# "Incrementally the samples are modified by replacing 64 x 64 with few 128 x 128 images" (section 4). As we read it: when a level begins, the films of the level
-# below are shown enlarged, and a few are replaced by their higher-resolution twin; the share rises until all are. Each row is the same batch.
+# "Incrementally the samples are modified by replacing 64 x 64 with few 128 x 128 images" (section 4). As we read it: when a level begins, the films
+# of the level below are shown enlarged, and a few are replaced by their higher-resolution twin; the share rises until all are. Each row is the same
+# batch.
 
 # %%
 low, high = growing.resolutions[:2]
