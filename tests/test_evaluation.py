@@ -130,6 +130,14 @@ def test_films_that_only_kid_cannot_tell_from_real_ones_do_not_pass_for_real(rep
     assert (said["tone"], "by precision they can" in said["answer"]) == ("mixed", True)
 
 
+def test_blur_says_nothing_of_how_bad_a_grid_is(report):
+    fine = {key: {"told_apart": False} for key in ("swd", "spectrum", "checkerboard", "grey_levels")}
+    grid = {"told_apart": True, "value": report["checkerboard"]["placed"]["blurred 4x"] + 1}
+    assert answer(report, "Is the texture right?", **{**fine, "checkerboard": grid})["tone"] == "mixed"
+    blur = {"told_apart": True, "value": report["spectrum"]["placed"]["blurred 4x"] + 1}
+    assert answer(report, "Is the texture right?", **{**fine, "spectrum": blur})["tone"] == "bad"
+
+
 def test_more_films_beyond_the_line_than_chance_puts_there_are_no_good_news(report):
     none = answer(report, "Are they copies?", copies={"told_apart": False, "count": 0, "value": 0.0})
     some = answer(report, "Are they copies?", copies={"told_apart": False, "count": 4, "value": 4 / 12})
