@@ -95,17 +95,27 @@ def membership_auc(training: np.ndarray, held_out: np.ndarray, seed: int, draws:
 
     0.5 is chance. The interval is a bootstrap over films, p one-sided (Mann and Whitney 1947).
     """
-    from scipy.stats import mannwhitneyu, rankdata
-
-    def auc(a: np.ndarray, b: np.ndarray) -> float:
-        ranks = rankdata(np.concatenate([a, b]))
-        return float((ranks[: len(a)].sum() - len(a) * (len(a) + 1) / 2) / (len(a) * len(b)))
+    from scipy.stats import mannwhitneyu
 
     rng = np.random.default_rng(seed)
-    again = [auc(rng.choice(training, len(training)), rng.choice(held_out, len(held_out))) for _ in range(draws)]
+    again = [_auc(rng.choice(training, len(training)), rng.choice(held_out, len(held_out))) for _ in range(draws)]
     low, high = np.quantile(again, (0.025, 0.975))
     p = mannwhitneyu(training, held_out, alternative="greater").pvalue
-    return {"value": auc(training, held_out), "interval": [float(low), float(high)], "p": float(p)}
+    return {"value": _auc(training, held_out), "interval": [float(low), float(high)], "p": float(p)}
+
+
+def best_by_chance(scores: list[np.ndarray], trained: int, seed: int, draws: int = 200) -> float:
+    """The largest AUC of several scores, each (films,), on average where it is drawn who the `trained` films are: a little above 0.5."""
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(scores[0])) for _ in range(draws)]
+    return float(np.mean([max(_auc(s[at[:trained]], s[at[trained:]]) for s in scores) for at in orders]))
+
+
+def _auc(a: np.ndarray, b: np.ndarray) -> float:
+    from scipy.stats import rankdata
+
+    ranks = rankdata(np.concatenate([a, b]))
+    return float((ranks[: len(a)].sum() - len(a) * (len(a) + 1) / 2) / (len(a) * len(b)))
 
 
 def membership_by_distance(towards: dict[str, np.ndarray], among: dict[str, np.ndarray], trained: int, seed: int) -> dict[str, Any]:

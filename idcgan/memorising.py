@@ -125,10 +125,11 @@ def membership_by_discriminator(about: Subject, training: FilmSet, held_out: Fil
     by_verdict = {name: copies.membership_auc(sign * seen[name], sign * new[name], settings.seed) for name in seen}
     strongest = max(by_verdict, key=lambda name: by_verdict[name]["value"])
     found = {**by_verdict[strongest], "p": min(1.0, len(by_verdict) * by_verdict[strongest]["p"])}
+    chance = copies.best_by_chance([np.concatenate([seen[name], new[name]]) for name in seen], len(training.items), settings.seed)
     return {"membership_d": {
         "title": "membership by D", "family": "copies", "unit": "AUC", "worse": "high", "reference": "Hayes et al. 2019",
-        "sees": "whether a verdict of the discriminator tells training films from held-out ones: the one that does best; 0.5 is chance", **found,
-        "told_apart": found["p"] <= LEVEL, "floor": 0.5, "placed": {}, "verdict": strongest,
+        "sees": "whether a verdict of the discriminator tells training films from held-out ones: the one that does best", **found,
+        "told_apart": found["p"] <= LEVEL, "floor": chance, "placed": {}, "verdict": strongest,
         "verdicts": {name: entry["value"] for name, entry in by_verdict.items()}}}  # fmt: skip
 
 

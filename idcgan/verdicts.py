@@ -122,15 +122,15 @@ def _copies(report: dict[str, Any]) -> tuple[str, str, str]:
 
 def _membership(report: dict[str, Any]) -> tuple[str, str, str]:
     leaks = [report[k] for k in ("membership", "membership_d") if k in report]
-    says = "; ".join(f"{e['title']}: AUC {number(e['value'])} (95 %: {span(e)}, p {e['p']:.2g})" for e in leaks)
+    says = "; ".join(f"{e['title']}: AUC {number(e['value'])} (95 %: {span(e)}, p {e['p']:.2g}; chance {number(e['floor'])})" for e in leaks)
     told = [e for e in leaks if e["told_apart"]]
     if not told:
-        return "Do they give away who was trained on?", f"No sign of it. {says}; 0.5 is chance.", "good"
+        return "Do they give away who was trained on?", f"No sign of it. {says}.", "good"
     whose = " and ".join("the films" if e["title"].endswith("distance") else "the discriminator" for e in told)
     verb = "do" if len(told) > 1 or whose == "the films" else "does"
     keep = " Keep the checkpoint to yourself." if report.get("membership_d", {}).get("told_apart") else ""
     tone = "bad" if any(e["value"] > 0.7 for e in told if e["title"].endswith("distance")) else "mixed"
-    return "Do they give away who was trained on?", f"Yes, {whose} {verb}. {says}; 0.5 is chance.{keep}", tone
+    return "Do they give away who was trained on?", f"Yes, {whose} {verb}. {says}.{keep}", tone
 
 
 def _use(found: dict[str, Any]) -> tuple[str, str, str]:
