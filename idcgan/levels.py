@@ -74,7 +74,8 @@ def _train_level(session: Session, state: State, interruption: Interruption, clo
     config, folder, crew, schedule = session.config, session.folder, session.crew, session.schedule
     session.ways[state.level].take(state)
     state.wrapped = crew.wrap(state.generator, config), crew.wrap(state.discriminator, config)
-    watch = Watch(config)
+    side = config.resolutions[state.level]
+    watch = Watch(config, [sentence for sentence in folder.run["warnings"] if sentence.startswith(f"at {side} x {side}, ")])
     with _loader(session, state) as loader:
         while not schedule.finished(state.level, state.step, state.seconds):
             now = steer(session.live, config, folder, state.level + 1, state.step + 1) if session.live else config

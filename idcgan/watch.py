@@ -7,6 +7,7 @@ import math
 import signal
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +23,18 @@ if TYPE_CHECKING:
     from .state import State
 
 PATIENCE = 20  # logged rows in a row before an alarm is raised
+ALARMS = {"wins": "the discriminator wins", "flat": "the fakes look alike"}
 
 
 class Watch:
-    """Both losses and both beliefs, "check Generator and Discriminator loss" (algorithm IDCGAN): each alarm once per level."""
+    """Both losses and both beliefs, "check Generator and Discriminator loss" (algorithm IDCGAN): each alarm once per level.
 
-    def __init__(self, config: RunConfig) -> None:
-        self.config, self._streak = config, {"wins": 0, "flat": 0}
-        self._raised: set[str] = set()
+    `said`: what the level gave cause to say before a resume, as `look` returned it.
+    """
+
+    def __init__(self, config: RunConfig, said: Iterable[str] = ()) -> None:
+        self.config, self._streak = config, dict.fromkeys(ALARMS, 0)
+        self._raised = {kind for kind, words in ALARMS.items() if any(words in sentence for sentence in said)}
 
     def look(self, row: dict[str, Any], fake: Tensor, real: Tensor) -> list[str]:
         """Sentences to show for one logged row; raises WorkError on a NaN. `fake`, `real`: (b, c, r, r) in [-1, 1]."""
@@ -44,10 +49,10 @@ class Watch:
         if self._long("wins", row["d_real"] > 0.9 and row["d_fake"] < 0.1):
             remedy = "a lower learning_rate_d" if self.config.augment else "augment=brightness,contrast,translation"
             says.append(
-                f"{where}: the discriminator wins (D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}), and G learns little; try {remedy}."
+                f"{where}: {ALARMS['wins']} (D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}), and G learns little; try {remedy}."
             )
         if self._long("flat", variety < 0.15):
-            says.append(f"{where}: the fakes look alike (their variety is {variety:.0%} of the films'), a collapse; try a lower learning_rate.")
+            says.append(f"{where}: {ALARMS['flat']} (their variety is {variety:.0%} of the films'), a collapse; try a lower learning_rate.")
         return says
 
     def _long(self, kind: str, now: bool) -> bool:

@@ -489,6 +489,13 @@ def test_no_alarm_without_a_reason_or_before_its_time():
         assert rows(watch, 1) == []
 
 
+def test_an_alarm_that_was_raised_before_a_resume_is_not_raised_again():
+    ((_, said),) = rows(Watch(preset("tiny")), PATIENCE, 0.97, 0.03)
+    ((_, other),) = rows(Watch(preset("tiny")), PATIENCE, alike=True)
+    assert rows(Watch(preset("tiny"), [said]), 3 * PATIENCE, 0.97, 0.03) == []
+    assert len(rows(Watch(preset("tiny"), [other]), 3 * PATIENCE, 0.97, 0.03)) == 1
+
+
 @pytest.mark.usefixtures("quick")
 def test_an_alarm_of_a_run_is_kept_in_run_json(pyramid_path, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("idcgan.watch.PATIENCE", 2)
