@@ -173,8 +173,8 @@ def preset(name: str, /, **changes: Any) -> RunConfig:
         values["minutes"] = 0.0
     if changes.get("minutes"):
         values["epochs"] = 0
-    if "resolutions" in changes and "level_shares" not in changes:
-        values["level_shares"] = _shares_for(PRESETS[name], changes["resolutions"])
+    if "resolutions" in changes:
+        values = {**values, **_for_levels(PRESETS[name], coerce("resolutions", changes["resolutions"], tuple[int, ...])), **changes}
     return RunConfig.from_dict(values)
 
 
@@ -225,11 +225,17 @@ def parse_changes(pairs: Iterable[str]) -> dict[str, str]:
     return changes
 
 
-def _shares_for(base: dict[str, Any], resolutions: Any) -> tuple[float, ...]:
-    """A preset's shares carried over to other levels by resolution; equal where it has none to say."""
+def _for_levels(base: dict[str, Any], resolutions: tuple[int, ...]) -> dict[str, Any]:
+    """What a preset says level by level, carried over to other levels: shares by resolution, equal where it has none to say; of the rest
+    what it says of the nearest.
+    """
     known = dict(zip(base.get("resolutions", ()), base.get("level_shares", ()), strict=False))
-    shares = tuple(known.get(r, 0.0) for r in coerce("resolutions", resolutions, tuple[int, ...]))
-    return shares if all(shares) else ()
+    found: dict[str, Any] = {"level_shares": tuple(known[r] for r in resolutions) if set(resolutions) <= set(known) else ()}
+    for name in ("batch_size", "detail"):
+        if len(base.get(name, ())) > 1:
+            said = dict(zip(base["resolutions"], base[name], strict=True))
+            found[name] = tuple(said[min(said, key=lambda level, r=r: abs(level - r))] for r in resolutions)
+    return found
 
 
 def _check_levels(config: RunConfig) -> None:

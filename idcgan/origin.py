@@ -13,6 +13,7 @@ from . import checkpoint
 from .building import grow
 from .config import RunConfig
 from .errors import InputError
+from .presets import PRESETS
 from .pretrained import is_pretrained, players
 from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start
@@ -38,12 +39,24 @@ def begin(config: RunConfig, device: torch.device, init: str | Path | None = Non
         return state, ""
     first, found = config.resolutions[0], players(config.resolutions[0])
     if found is None or not _same_networks(state, config, *found):
-        why = f"the package has none at {first} x {first}" if found is None else f"those of the package at {first} x {first} are other networks"
+        why = f"the package has none at {first} x {first}"
+        if found is not None:
+            why = f"those of the package at {first} x {first} are other networks{_as_wide(config)}"
         return state, f"from_phantoms: {why}, so this run begins anew."
     for network, who in ((state.generator, "generator"), (state.average, "generator"), (state.discriminator, "discriminator")):
         if network is not None:
             network.load_state_dict({**network.state_dict(), **found[1][who]})
     return state, f"both players begin with what they learnt from phantoms at {first} x {first}."
+
+
+def _as_wide(config: RunConfig) -> str:
+    """How to have the width of the preset, where its maps are counted from another top resolution than here."""
+    base, names = PRESETS.get(config.preset, {}), ("feature_maps_g", "feature_maps_d")
+    top, here = base.get("resolutions", config.resolutions)[-1], config.resolutions[-1]
+    if top == here or any(getattr(config, name) != base.get(name) for name in names):
+        return ""
+    alike = " ".join(f"--set {name}={max(1, base[name] * top // here)}" for name in names)
+    return f" (maps are counted from the top resolution, {here} here and {top} in {config.preset}: as wide as that is {alike})"
 
 
 def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weights: dict[str, dict[str, torch.Tensor]]) -> bool:

@@ -18,7 +18,7 @@ from idcgan.fixed_maps import enlarge, enlarge_cubic
 from idcgan.memory import plan_memory
 from idcgan.moves import step
 from idcgan.networks import feature_maps
-from idcgan.origin import start_from
+from idcgan.origin import begin, start_from
 from idcgan.pyramid import Pyramid
 from idcgan.records import RunFolder
 from idcgan.rules import check_dcgan_rules
@@ -226,6 +226,13 @@ def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(gro
 def test_a_generator_that_does_not_fit_below_crops_is_refused(source, changes, says):
     with pytest.raises(InputError, match=says):
         start_from(source, dataclasses.replace(ABOVE_SHIPPED, **changes), CPU)
+
+
+def test_long_with_other_levels_says_how_to_be_as_wide_and_begins_with_the_phantoms_players_then():
+    shorter = preset("long", resolutions=(256, 512, 1024))
+    says = begin(shorter, CPU)[1]
+    assert "as wide as that is --set feature_maps_g=4 --set feature_maps_d=4)" in says
+    assert begin(dataclasses.replace(shorter, feature_maps_g=4, feature_maps_d=4), CPU)[1].startswith("both players begin with")
 
 
 def test_the_generators_of_the_package_can_be_gone_on_with():
