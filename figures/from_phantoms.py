@@ -1,7 +1,7 @@
 """figures/from_phantoms.png: what the players of the package draw after phantoms, and the same latents after a run that began with them.
 
-    idcgan train FILMS/train --class normal --preset quick --set projected=false --out runs/quick
-    .venv/bin/python figures/from_phantoms.py runs/quick
+    idcgan train FILMS/train --class normal --preset quick --out runs/quick-0
+    .venv/bin/python figures/from_phantoms.py runs/quick-0
 """
 
 import dataclasses
