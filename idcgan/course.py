@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import os
 import platform
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from .errors import InputError
 from .plots import D_COLOUR, show
+
+if TYPE_CHECKING:
+    from .records import RunFolder
 
 STAGES = {
     "films": "films",
@@ -42,6 +48,34 @@ def opening(*stages: str) -> None:
     names = ", ".join(STAGES[stage].replace("\n", " ") for stage in _known(stages))
     display(show(plot_way(*stages), alt=f"The way of the data from films to the report; this notebook is about: {names}."))
     print(running_on())
+
+
+def run_to_judge(named: str, shelf: Path) -> RunFolder:
+    """The run `named`, else the newest finished one on phantom films in `shelf` that is large enough for the measures, else one trained here.
+
+    That takes half a minute. Raises InputError where `named` is no run.
+    """
+    from .config import configure
+    from .records import RunFolder
+    from .runs import read_runs
+    from .training import train
+
+    if named:
+        return RunFolder.open(named)
+    with contextlib.suppress(InputError):  # there is no such folder, or no run in it
+        fit = [r.path for r in read_runs(shelf) if r.status == "finished" and 32 <= r.resolution <= 256 and r.films.startswith("phantom:")]
+        if fit and tiny(True, False):
+            return RunFolder.open(max(fit, key=lambda path: (path / "run.json").stat().st_mtime))
+    films = tiny("phantom:normal", "phantom:normal:16")
+    config = tiny(configure("laptop", films, resolutions="32,64", minutes=0.5), configure("tiny", films))
+    return train(config, films, Path(tempfile.mkdtemp()) / "half-a-minute", progress=False)
+
+
+def held_out_phantoms(folder: RunFolder, count: int) -> str:
+    """Phantom films that a run on phantoms has not seen. Raises InputError where it was trained on other films: those have no double."""
+    if not folder.run["data"]["films"].startswith("phantom:"):
+        raise InputError(f"{folder.path.name} was trained on films of yours; name held-out ones in the parameter `real`.")
+    return f"phantom:{folder.run['config']['label_class']}:{count}:1"
 
 
 def running_on() -> str:

@@ -2,15 +2,18 @@
 
 import base64
 import json
+import os
+import shutil
 import sys
 from pathlib import Path
 
 import pytest
 from IPython.core.formatters import DisplayFormatter
 
-from idcgan.course import STAGES, Verdict, exercise, opening, plot_way, source, tiny
+from idcgan.course import STAGES, Verdict, exercise, held_out_phantoms, opening, plot_way, run_to_judge, source, tiny
 from idcgan.errors import InputError
 from idcgan.plots import show
+from idcgan.records import RunFolder
 
 jupytext = pytest.importorskip("jupytext")
 NOTEBOOKS = Path(__file__).resolve().parents[1] / "notebooks"
@@ -145,3 +148,36 @@ def test_tiny_is_for_tests(monkeypatch):
     assert tiny(1000, 10) == 1000
     monkeypatch.setenv("IDCGAN_TINY", "1")
     assert tiny(1000, 10) == 10
+
+
+# ---- the run that notebook 05 judges ---------------------------------------------------------------------------------------
+
+
+def marked(run: Path, films: str, label_class: str = "normal") -> Path:
+    facts = json.loads((run / "run.json").read_text())
+    facts["data"]["films"], facts["config"]["label_class"] = films, label_class
+    (run / "run.json").write_text(json.dumps(facts))
+    return run
+
+
+def test_the_newest_run_on_phantoms_is_judged_or_the_one_that_is_named(finished_run, tmp_path, monkeypatch):
+    monkeypatch.delenv("IDCGAN_TINY", raising=False)
+    for age, (name, films) in enumerate((("new", "phantom:normal"), ("old", "phantom:normal:12"), ("ours", "our/films"))):
+        run = marked(Path(shutil.copytree(finished_run, tmp_path / "runs" / name)), films)
+        os.utime(run / "run.json", (1e9 - age, 1e9 - age))
+    assert run_to_judge("", tmp_path / "runs").path.name == "new"
+    assert run_to_judge(str(tmp_path / "runs" / "ours"), tmp_path / "runs").path.name == "ours"
+    with pytest.raises(InputError, match="nowhere"):
+        run_to_judge("nowhere", tmp_path / "runs")
+
+
+@pytest.mark.usefixtures("quick")
+def test_without_such_a_run_one_is_trained(tmp_path, monkeypatch):
+    monkeypatch.setenv("IDCGAN_TINY", "1")
+    folder = run_to_judge("", tmp_path / "no-runs")
+    assert (folder.run["status"], held_out_phantoms(folder, 12)) == ("finished", "phantom:normal:12:1")
+
+
+def test_films_of_ones_own_have_no_double(run_copy):
+    with pytest.raises(InputError, match="run was trained on films of yours; name held-out ones"):
+        held_out_phantoms(RunFolder.open(marked(run_copy, "our/films")), 12)

@@ -7,12 +7,11 @@ import torch
 from IPython.display import Markdown, display
 from scipy.stats import binom
 
-from idcgan import InputError, RunFolder, evaluate, make_study, train
+from idcgan import evaluate, make_study
 from idcgan import evaluation_plots as draw
 from idcgan import report_figures as figures
-from idcgan.config import configure
 from idcgan.copies import copies_p, flagged, search
-from idcgan.course import opening, source, tiny
+from idcgan.course import held_out_phantoms, opening, run_to_judge, source, tiny
 from idcgan.description import joined
 from idcgan.distortions import DISTORTIONS, HonestFilms, blurred, fewer_levels, jpeg, shrunk
 from idcgan.exercises import evaluation as check
@@ -24,7 +23,6 @@ from idcgan.memorising import beliefs, discriminator_of
 from idcgan.objectives import generator_loss
 from idcgan.plots import plot_losses, plot_rows, show
 from idcgan.pool import Pool
-from idcgan.runs import read_runs
 from idcgan.settings import Settings
 from idcgan.significance import interval, p_value
 from idcgan.usefulness import usefulness
@@ -255,29 +253,9 @@ for name in ("as they are", "copied"):
 # Now the films of a network: of the run that the parameters name, else of your newest finished run on phantom films (notebook 04 leaves one), else
 # of one that is trained here in half a minute.
 
-
 # %%
-def newest(folder):
-    """The newest finished run on phantom films, large enough for the measures, or nothing."""
-    try:
-        found = [each for each in read_runs(folder) if each.status == "finished" and 32 <= each.resolution <= 256]
-    except InputError:  # there is no such folder, or no run in it
-        return ""
-    fitting = [each.path for each in found if each.films.startswith("phantom:")]
-    return max(fitting, key=lambda path: (path / "run.json").stat().st_mtime, default="")
-
-
-chosen = run or tiny(newest(runs), "")
-if not chosen:
-    few = {"preset_name": tiny("laptop", "tiny"), "resolutions": tiny("32,64", ""), "minutes": tiny(0.5, 0.0)}
-    phantoms = tiny("phantom:normal", "phantom:normal:16")
-    config = configure(few.pop("preset_name"), phantoms, **few)
-    chosen = train(config, phantoms, Path(tempfile.mkdtemp()) / "half-a-minute", progress=False).path
-folder = RunFolder.open(chosen)
-trained_on = folder.run["data"]["films"]
-if not real and not trained_on.startswith("phantom:"):
-    raise InputError(f"{folder.path.name} was trained on films of yours; name held-out ones in the parameter `real`.")
-held_out = real or f"phantom:{folder.run['config']['label_class']}:{tiny(48, 12)}:1"
+folder = run_to_judge(run, runs)
+held_out, trained_on = real or held_out_phantoms(folder, tiny(48, 12)), folder.run["data"]["films"]
 levels = folder.run["levels"]
 steps = sum(level["steps"] for level in levels.values())
 print(f"{folder.path.name}: trained to {' and '.join(levels)} pixels in {steps} steps on {trained_on}")
