@@ -58,6 +58,8 @@ class RunConfig:
     # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
     detail: tuple[float, ...] = (0.0,)
     cubic_from: int = 0  # from this level on G enlarges the picture of the level below by a cubic, not bilinearly (growth = preserve); 0: never
+    # from this level on what G adds on crops is what a quarter of the resolution cannot have, not half: it may mend the level below; 0: never
+    mends_from: int = 0
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
@@ -139,10 +141,10 @@ class RunConfig:
         """Whether level index `level` is trained on crops."""
         return bool(self.crops_from) and self.resolutions[level] >= self.crops_from
 
-    def enlarges(self) -> tuple[str, ...]:
-        """How the generator enlarges the picture of the level below, for each level but the first."""
+    def ways_up(self) -> tuple[tuple[bool, bool], ...]:
+        """For each level but the first, of a generator that grows: is the picture of the level below enlarged by a cubic, and may it be mended?"""
         grown = self.resolutions[1:] if self.growth == "preserve" else ()
-        return tuple("cubic" if 0 < self.cubic_from <= r else "bilinear" for r in grown)
+        return tuple((0 < self.cubic_from <= r, 0 < self.mends_from <= r and 0 < self.crops_from <= r) for r in grown)
 
     def side_at(self, level: int) -> int:
         """The side in pixels of what is trained on at level index `level`: crops or films."""
@@ -207,7 +209,8 @@ def without_effect(config: RunConfig) -> list[str]:
     cases = {
         "level_shares": (bool(config.level_shares) and all_epochs, "epochs_for=level gives every level all epochs"),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
-        "cubic_from": (bool(config.cubic_from) and "cubic" not in config.enlarges(), "no level enlarges a picture there"),
+        "cubic_from": (bool(config.cubic_from) and not any(cubic for cubic, _ in config.ways_up()), "no level enlarges a picture there"),
+        "mends_from": (bool(config.mends_from) and not any(mends for _, mends in config.ways_up()), "no level there is on crops (crops_from)"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
         "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),
     }

@@ -46,15 +46,16 @@ class Generator(nn.Module):
     `skip` (growth = preserve) every level keeps its head, and each adds its part to the enlarged picture of the level
     below; without, there is one head and the network is the plain DCGAN chain. From `fine_from` on (0: never) heads have features of their own at R,
     and from `crops_from` on their part is only what half the resolution
-    cannot have (Denton et al. 2015): a crop does not say how bright a lung should be. Pictures are enlarged bilinearly, and from `cubic_from` on
-    (0: never) by a cubic, which loses less of what the level below has.
+    cannot have (Denton et al. 2015): a crop does not say how bright a lung should be; from `mends_from` on (0: never) what a quarter of it cannot
+    have. Pictures are enlarged bilinearly, and from `cubic_from` on (0: never) by a cubic, which loses less of what the level below has.
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_from: int = 0, crops_from: int = 0, cubic_from: int = 0) -> None:  # fmt: skip
+                 fine_from: int = 0, crops_from: int = 0, cubic_from: int = 0, mends_from: int = 0) -> None:  # fmt: skip
         super().__init__()
-        self.levels, self.latent_dim, self.skip, self.crops_from, self.cubic_from = tuple(levels), latent_dim, skip, crops_from, cubic_from
+        self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
+        self.crops_from, self.cubic_from, self.mends_from = crops_from, cubic_from, mends_from
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
             if picture and fine_from and to >= fine_from:
@@ -107,11 +108,16 @@ class Generator(nn.Module):
         if head not in self.heads:
             return h, None
         part = self.heads[head](h, z) if isinstance(self.heads[head], FineHead) else self.heads[head](h)
-        return h, part - self._enlarged(halve(part), int(head)) if self.crops_from and int(head) >= self.crops_from else part
+        return h, part - self._coarse(part, int(head)) if self.crops_from and int(head) >= self.crops_from else part
+
+    def _coarse(self, part: Tensor, level: int) -> Tensor:
+        """What of the part of level `level`, one on crops, is left to the levels below."""
+        mends = 0 < self.mends_from <= level
+        return enlarge(enlarge(halve(halve(part)))) if mends else self._enlarged(halve(part), level)
 
     def _enlarged(self, picture: Tensor, to: int) -> Tensor:
         """Twice the size, for level `to`: a crop does not say which that is."""
-        return enlarge_cubic(picture) if self.cubic_from and to >= self.cubic_from else enlarge(picture)
+        return enlarge_cubic(picture) if 0 < self.cubic_from <= to else enlarge(picture)
 
     def newest(self) -> dict[str, nn.Module]:
         """The layers, by name, that the highest level has and the one below has not."""

@@ -21,7 +21,7 @@ from .state import State, level_seed, new_state, start
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
 OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "cubic_from",
-           "patches", "projected", "detail")  # fmt: skip
+           "mends_from", "patches", "projected", "detail")  # fmt: skip
 UNSEEN = ("blur", "edges", "smooth_from")  # of these the shapes of weights say nothing, or not all
 BORROWED = "projected."  # layers of D that judge by borrowed features
 
@@ -93,7 +93,7 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
     reached = other.resolutions[: level + 1]
     if config.resolutions[: level + 1] != reached:
         raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
-    if any(getattr(other, name) != getattr(config, name) for name in UNSEEN) or other.enlarges()[:level] != config.enlarges()[:level]:
+    if any(getattr(other, name) != getattr(config, name) for name in UNSEEN) or other.ways_up()[:level] != config.ways_up()[:level]:
         raise _other_shape(path, other, config, OF_BOTH)
     state = start(config, device, level)
     try:
@@ -112,8 +112,8 @@ def _above(source: Source, path: str | Path, config: RunConfig, device: torch.de
     level = len(source.generator.levels)
     if any(other.on_crops(below) != config.on_crops(below) for below in range(level)):  # a head on crops leaves out what is coarse, another does not
         raise _other_shape(path, other, config, (*OF_GENERATOR, "crops_from"))
-    if other.enlarges()[: level - 1] != config.enlarges()[: level - 1]:
-        raise _other_shape(path, other, config, (*OF_GENERATOR, "cubic_from"))
+    if other.ways_up()[: level - 1] != config.ways_up()[: level - 1]:
+        raise _other_shape(path, other, config, (*OF_GENERATOR, "cubic_from", "mends_from"))
     try:
         generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
     except RuntimeError:

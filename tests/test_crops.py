@@ -53,12 +53,12 @@ def grown():
     return state
 
 
-@pytest.mark.parametrize("cubic_from", [0, 128])
+@pytest.mark.parametrize("others", [{}, {"cubic_from": 128}, {"cubic_from": 128, "mends_from": 128}])
 @pytest.mark.parametrize(("resolution", "crop", "edges"), [(128, 64, "replicate"), (256, 64, "replicate"), (256, 128, "zeros")])
-def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges, cubic_from):
+def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges, others):
     levels = (resolution // 2, resolution)
     wanted = dataclasses.replace(CONFIG, resolutions=levels, crops_from=resolution, crop=crop, grain=False, edges=edges, kernels="he",
-                                 cubic_from=cubic_from)  # fmt: skip
+                                 **others)  # fmt: skip
     generator = build(wanted, 1, 0)[0].eval()
     z = torch.randn(5, wanted.latent_dim)
     crops = generator(z)
@@ -114,8 +114,10 @@ def test_only_new_layers_learn(grown):
     }
 
 
-def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown):
-    """Before Tanh, a film at 128 halved is the finished film at 64."""
+@pytest.mark.parametrize(("mends_from", "fold"), [(0, 2), (128, 4)])
+def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown, mends_from, fold):
+    """Before Tanh, a film at 128 halved is the finished film at 64; where it may be mended, one halved twice is that at 32."""
+    grown.generator.mends_from = mends_from
     for _ in range(3):
         step(grown, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
     nn.init.normal_(grown.generator.heads["128"].conv.weight)
@@ -126,7 +128,8 @@ def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown):
     nn.init.zeros_(network.heads["128"].conv.weight)
     added = fine - network(z)
     assert added.std() > 0.1
-    assert F.avg_pool2d(added, 2).std() < 0.3 * added.std()
+    assert F.avg_pool2d(added, fold).std() < 0.3 * added.std()
+    assert mends_from == 0 or F.avg_pool2d(added, 2).std() > 0.3 * added.std()
     assert F.avg_pool2d(added, 16).abs().max() < 0.05 * added.std()
 
 
@@ -210,6 +213,8 @@ def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(gro
     assert start_from(file, dataclasses.replace(higher, cubic_from=256), CPU).level == 3
     with pytest.raises(InputError, match="cubic_from is 0 there and 128 here"):  # what lies below would make other films
         start_from(file, dataclasses.replace(higher, cubic_from=128), CPU)
+    with pytest.raises(InputError, match="mends_from is 0 there and 128 here"):
+        start_from(file, dataclasses.replace(higher, mends_from=128), CPU)
 
 
 @pytest.mark.parametrize(
