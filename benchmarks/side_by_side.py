@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import statistics
 import subprocess
 import sys
@@ -83,7 +84,8 @@ def keep(name: str, result: Any, table: str) -> None:
     path = here / "results.json"
     known = json.loads(path.read_text()) if path.exists() else {}
     known |= {name: result, "machines": {**known.get("machines", {}), name: surroundings()}}
-    path.write_text(json.dumps({key: known[key] for key in ("step", *sorted(set(known) - {"step"})) if key in known}, indent=1) + "\n")
+    text = json.dumps({key: known[key] for key in ("step", *sorted(set(known) - {"step"})) if key in known}, indent=1)
+    path.write_text(re.sub(r"\[[-+.\d,\se]+\]", lambda numbers: " ".join(numbers[0].split()), text) + "\n")  # numbers of a list in one line
     begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
     readme = (here / "README.md").read_text()
     before, rest = readme.split(begin, 1)

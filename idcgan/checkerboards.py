@@ -61,7 +61,7 @@ def untrained(make: Callable[[], nn.Module], kernels: str, count: int = 32, late
 
 def board(films: Tensor, real: Tensor) -> float:
     """`measures.checkerboard` of `films` beside `real`, both (n, 1, r, r) in [-1, 1]: dB by which the worst grid stands out more."""
-    pool = Pool(_described(films), _described(real), films.shape[-1])
+    pool = Pool(_described(films), _described(real))
     return checkerboard(pool, pool.candidate_at, pool.reference_at)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .errors import InputError
 from .run_record import times_floor
 from .runs import Run
-from .runs_table import differing, duration, plain, written
+from .runs_table import aligned, differing, duration, plain, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -71,9 +71,7 @@ def as_text(a: Run, b: Run) -> str:
     parts = [("parameter", differ)] if differ else []
     lines = [] if differ else ["Every parameter is the same." if a.config and b.config else "One of the two has no config that can be read."]
     for title, rows in [*parts, ("figure", figure_rows(a, b))]:
-        table = [(title, a.name, b.name), *rows]
-        widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-        lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in table] + [""]
+        lines += [*aligned([(title, a.name, b.name), *rows]), ""]
     lines += [f"{run.name} {run.status}: {run.sentence}" for run in (a, b) if run.sentence]
     return "\n".join([*lines, *caveats(a, b)]).rstrip()
 

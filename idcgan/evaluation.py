@@ -57,7 +57,7 @@ def evaluate(
         report: dict[str, Any] = {"about": _about(evidence, source, real, train, network, settings)}
         report |= judge(evidence.made, evidence.held_out, evidence.training, evidence.other, about.resolution, network, settings)
         if evidence.seen:
-            report |= search_for_copies(evidence.made, evidence.training, evidence.held_out, about.resolution, settings)
+            report |= search_for_copies(evidence.made, evidence.training, evidence.held_out, settings)
             report |= membership_by_discriminator(about, evidence.training, evidence.held_out, settings)
     if other:
         report["usefulness"] = _usefulness(evidence, real, train or about.training, other, network, settings)

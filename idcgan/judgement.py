@@ -30,10 +30,10 @@ def judge(made: FilmSet, held_out: FilmSet, training: FilmSet, other: FilmSet | 
     candidates |= {name: collect(name, items, network, settings.cache, settings.progress) for name, items in spoilt.items()}
     entries: dict[str, dict[str, Any]] = {m.key: _entry(m) for m in MEASURES}
     for name, films in candidates.items():
-        pool = Pool(films.films, held_out.films, resolution)
+        pool = Pool(films.films, held_out.films)
         for measure in tqdm(MEASURES, desc=f"{name} against held-out", leave=False, disable=not settings.progress):
             _measure(measure, name, pool, entries[measure.key], settings)
-    _halves(held_out, resolution, entries, settings)
+    _halves(held_out, entries, settings)
     for entry in entries.values():
         entry["told_apart"] = entry["p"] <= LEVEL
     return entries
@@ -64,13 +64,13 @@ def _measure(measure: Measure, name: str, pool: Pool, entry: dict[str, Any], set
         entry["scales"][name] = swd_scales(pool, pool.candidate_at, pool.reference_at).round(2).tolist()
 
 
-def _halves(held_out: FilmSet, resolution: int, entries: dict[str, dict[str, Any]], settings: Settings, times: int = 5) -> None:
+def _halves(held_out: FilmSet, entries: dict[str, dict[str, Any]], settings: Settings, times: int = 5) -> None:
     """Real against real once more: two halves of the held-out films, the mean of a few divisions."""
     rng, found = np.random.default_rng(settings.seed), {m.key: [] for m in MEASURES}
     for _ in range(times):
         order = rng.permutation(len(held_out))
         one, two = held_out.at(order[: len(order) // 2]), held_out.at(order[len(order) // 2 :])
-        pool = Pool(one.films, two.films, resolution)
+        pool = Pool(one.films, two.films)
         for measure in MEASURES:
             if measure.key != "ms_ssim":  # a property of one set, and the slowest: the held-out films as they are say the same
                 found[measure.key].append(measure.value(pool, pool.candidate_at, pool.reference_at))

@@ -22,7 +22,7 @@ from .state import restore
 from .subject import Subject
 
 
-def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, resolution: int, settings: Settings) -> dict[str, Any]:
+def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
     """Near-copies among all made films, the membership test by distance, and MiFID."""
     found, known = copies.search(made.films, training.films), copies.search(held_out.films, training.films)
     flags = copies.flagged(found, known)
@@ -49,7 +49,7 @@ def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, resol
     return {
         "copies": entry,
         "membership": _membership(made, training, held_out, settings),
-        "mifid": _mifid(made, training, held_out, resolution, settings),
+        "mifid": _mifid(made, training, held_out, settings),
     }
 
 
@@ -78,10 +78,10 @@ def _membership(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: S
             "placed": {"halves of held-out": honest["value"], "copy machine": machine["value"]}}  # fmt: skip
 
 
-def _mifid(made: FilmSet, training: FilmSet, held_out: FilmSet, resolution: int, settings: Settings) -> dict[str, Any]:
+def _mifid(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
     """MiFID towards the training films, of made and of held-out films, as many of each; told apart by shuffling the two."""
     count = min(len(made), len(held_out))
-    pool = Pool(joined(made.first(count).films, held_out.first(count).films), training.films, resolution)
+    pool = Pool(joined(made.first(count).films, held_out.first(count).films), training.films)
     nearest = copies.cosine_distances(pool.films.features[: 2 * count], training.films.features).min(1)
 
     def value(at: np.ndarray) -> float:

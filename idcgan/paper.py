@@ -51,7 +51,6 @@ TITLES = {
     4: "Table 4: time taken",
 }
 FILMS = {"normal": 138, "abnormal": 76}  # section 4; Table 3 says 138
-MADE = {"normal": 628, "abnormal": 218}  # films at 2048 x 2048, section 4: 846 in all, 848 in the conclusion
 
 
 def paper_runs(runs: Sequence[Run]) -> dict[str, Run]:

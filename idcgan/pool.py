@@ -26,8 +26,8 @@ class Pool:
     The reference sets the units: of patches (sliced Wasserstein) and of likeness (Vendi).
     """
 
-    def __init__(self, candidate: Description, reference: Description, resolution: int) -> None:
-        self.counts, self.resolution, self.reference = (len(candidate.features), len(reference.features)), resolution, reference
+    def __init__(self, candidate: Description, reference: Description) -> None:
+        self.counts, self.reference = (len(candidate.features), len(reference.features)), reference
         self.films = joined(candidate, reference)
         total = sum(self.counts)
         self.candidate_at, self.reference_at = np.arange(self.counts[0]), np.arange(self.counts[0], total)

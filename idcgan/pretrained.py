@@ -44,11 +44,6 @@ def weights_of(source: str | Path) -> Path:
     return WEIGHTS / f"{name}.safetensors"
 
 
-def card(name: str) -> str:
-    """The model card, Markdown. Raises InputError for a name that is not there."""
-    return weights_of(PREFIX + name).with_suffix(".md").read_text(encoding="utf-8")
-
-
 def ship(source: str | Path, name: str) -> Path:
     """Write the averaged generator of a run (its highest level) or of a file into the package as float16: no film changes by more than a grey level.
 

@@ -17,6 +17,7 @@ import numpy as np
 from .errors import InputError
 from .reader_answers import Answers, Study
 from .reader_films import KINDS
+from .runs_table import aligned
 
 CONFIDENCE = 0.95
 
@@ -122,8 +123,7 @@ def as_table(result: dict[str, Any]) -> str:
     head = ["reader", "answered", "accuracy", "sensitivity", "specificity", "p (guessing)", "s per film"]
     rows = [[name, f"{f['answered']} of {result['films']}", *(_cell(f[k]) for k in ("accuracy", "sensitivity", "specificity")),
              _number(f["p_guessing"], ".2g"), _number(f["median_seconds"], ".1f")] for name, f in result["readers"].items()]  # fmt: skip
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *rows]]
+    lines = aligned([head, *rows])
     lines.append("sensitivity: synthetic called synthetic; specificity: real called real; in brackets exact 95 % intervals; guessing gets 50 %.")
     if result["agreement"]:
         lines.append(_agreement_sentence(result["agreement"]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import dataclass
 from html import escape
 from importlib import resources
@@ -20,6 +19,7 @@ from .errors import InputError
 from .evaluation import Evidence, evaluate
 from .filmset import FilmSet
 from .plots import plot_rows, to_png
+from .runs_table import aligned
 from .settings import Settings
 from .verdicts import figure as written
 from .verdicts import limits, number, span, verdicts
@@ -80,19 +80,14 @@ def evaluate_all(sources: list[Path], real: str, train: str, other: str, setting
         write_json(json_file, reports[0])
     if len(sources) > 1:
         page = write_comparison(reports, out or default_report(sources[0]).parent)
-        says = [*table_text(*comparison(reports)), *says, f"{page}: the table"]
+        head, rows = comparison(reports)
+        says = [*aligned([head, *rows]), *says, f"{page}: the table"]
     return "\n".join(says)
 
 
 def default_report(source: Path) -> Path:
     """RUN/evaluation, or beside a file or folder of films FOLDER-evaluation."""
     return source / "evaluation" if (source / "run.json").is_file() else source.resolve().with_name(f"{source.resolve().stem}-evaluation")
-
-
-def table_text(head: list[str], rows: list[list[str]]) -> list[str]:
-    """A table for a terminal; "*" where real films cannot be told apart."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -278,11 +273,3 @@ def write_comparison(reports: list[dict[str, Any]], out: Path) -> Path:
     write_json(out / "comparison.json", {"head": head, "rows": rows})
     atomically(out / "comparison.html", lambda p: p.write_text(page, encoding="utf-8"))
     return out / "comparison.html"
-
-
-def read_report(path: Path) -> dict[str, Any]:
-    """A report.json. Raises InputError."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a report of idcgan evaluate ({error}).") from error

@@ -47,7 +47,7 @@ def _place(cell: Any, entry: dict[str, Any]) -> set[str]:
     values = np.abs([v for v in points.values() if v])
     if len(values) and values.max() > 10 * np.median(values):
         cell.set_xscale("symlog", linthresh=max(1e-3, float(np.median(values))))
-    arrow = {"high": "lower is better", "low": "higher is better", "both": "as real films is best"}[entry["worse"]]
+    arrow = {"high": "lower is better", "low": "higher is better"}[entry["worse"]]
     unit = f", {entry['unit']}" if entry["unit"] else ""
     cell.set_title(f"{entry['title']}{unit} ({arrow})", fontsize=8.5, loc="left", pad=2)
     cell.set(yticks=[], ylim=(-1, 1))

@@ -166,9 +166,13 @@ def as_text(runs: Sequence[Run], place: dict[str, int]) -> str:
     names = columns(runs)
     head = [*(["place"] if place else []), *(HEADS.get(name, name) for name in names)]
     rows = [[*([str(place.get(run.name, "-"))] if place else []), *(written(name, run.value(name)) for name in names)] for run in runs]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in (head, *rows)]
-    return "\n".join([*lines, *(f"{run.name} {run.status}: {run.sentence}" for run in runs if run.sentence)])
+    return "\n".join([*aligned([head, *rows]), *(f"{run.name} {run.status}: {run.sentence}" for run in runs if run.sentence)])
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table for a terminal, a line per row."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def summary(runs: Sequence[Run]) -> str:

@@ -14,7 +14,7 @@ Value = Callable[[Pool, Places, Places], float]
 
 @dataclass(frozen=True)
 class Measure:
-    """One figure. `tail` says which way is worse: "high", "low" or "both" ways from the real films.
+    """One figure. `tail` says which way is worse: "high" or "low".
 
     A property belongs to one set (the other gives only its size), so sets are compared by its difference; a distance lies between two.
     """
@@ -34,7 +34,7 @@ class Measure:
     def statistic(self, pool: Pool, a: Places, b: Places) -> float:
         """What the test looks at: the larger, the worse."""
         gap = self.value(pool, a, b) - (self.value(pool, b, a) if self.is_property else 0.0)
-        return {"high": gap, "low": -gap, "both": abs(gap)}[self.tail]
+        return {"high": gap, "low": -gap}[self.tail]
 
 
 def p_value(measure: Measure, pool: Pool, draws: int, seed: int) -> float:

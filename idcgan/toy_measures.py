@@ -38,11 +38,6 @@ def covered(points: Tensor, shape: Shape) -> int:
     return int((visits >= len(points) / len(shape.modes) / 4).sum())
 
 
-def on_the_shape(points: Tensor, shape: Shape) -> float:
-    """The share of the points (n, 2) that lie within three sigma of the shape."""
-    return (torch.cdist(points, shape.centres).min(1).values < 3 * shape.sigma).float().mean().item()
-
-
 def lattice(cells: int = 160, reach: float = 1.5 * EXTENT) -> tuple[Tensor, float]:
     """Places (cells^2, 2) that cover the plane as far as anything lies there, and the area that each stands for."""
     side = 2 * reach / cells

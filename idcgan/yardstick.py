@@ -86,7 +86,7 @@ class Yardstick:
 
     def judge(self, made: FilmSet) -> dict[str, Reading]:
         """What every measure says of a set in the place of a generator's, against the held-out films; copies against the training films."""
-        pool = Pool(made.films, self.held_out.films, self.films.resolution)
+        pool = Pool(made.films, self.held_out.films)
         with threadpool_limits(1):
             found = {key: self._reading(measure, pool) for key, measure in self.measures.items()}
         return found | ({"copies": self._reading_of_copies(made)} if "copies" in self.floors else {})
@@ -105,7 +105,7 @@ class Yardstick:
 
     def _floor(self, measure: Measure, draws: int) -> Floor:
         """Two sets of real films, drawn without repetition from all there are."""
-        pool = Pool(joined(self.fresh.films, self.training.films), self.held_out.films, self.films.resolution)
+        pool = Pool(joined(self.fresh.films, self.training.films), self.held_out.films)
         count = self.films.count
         found = [measure.statistic(pool, a, b) for a, b in pairs_of_sets(3 * count, count, draws, self.seed)]
         return Floor(np.array(found), 1 / count if measure.highest == 1 else 1e-9)

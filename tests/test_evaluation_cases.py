@@ -78,7 +78,7 @@ def table(sets) -> dict[str, dict[str, float]]:
     try:
         with threadpool_limits(1):
             for case in CASES:
-                pool = Pool(sets[case].films, sets["held-out"].films, RESOLUTION)
+                pool = Pool(sets[case].films, sets["held-out"].films)
                 found[case] = {m.key: p_value(m, pool, DRAWS, 0) for m in MEASURES}
                 copies = search_for_copies(sets[case], sets["training"], sets["held-out"], RESOLUTION, settings)
                 found[case] |= {key: entry["p"] for key, entry in copies.items()}

@@ -41,7 +41,7 @@ def described(features: np.ndarray, rng: np.random.Generator, side: int = 32) ->
 
 def pooled(n: int, m: int, dim: int, shift: float = 0.0, seed: int = 0) -> Pool:
     rng = np.random.default_rng(seed)
-    return Pool(described(rng.normal(size=(n, dim)) + shift, rng), described(rng.normal(size=(m, dim)) @ np.diag(np.linspace(0.5, 2, dim)), rng), 32)
+    return Pool(described(rng.normal(size=(n, dim)) + shift, rng), described(rng.normal(size=(m, dim)) @ np.diag(np.linspace(0.5, 2, dim)), rng))
 
 
 def both(measure, pool: Pool) -> float:
@@ -55,7 +55,7 @@ def real_pool() -> Pool:
         pytest.skip("the real films are not here (shared/data/nih-chest beside the repository)")
     network = load_features()
     sets = [collect(part, real_items(REAL / part / "normal", None, 256)[:60], network, progress=False) for part in ("train", "val")]
-    return Pool(sets[0].films, sets[1].films, 256)
+    return Pool(sets[0].films, sets[1].films)
 
 
 POOLS = [
@@ -201,7 +201,7 @@ def test_vendi_counts_films_that_share_nothing():
     rng = np.random.default_rng(0)
     groups = 1000 * np.eye(6)[np.arange(30) % 6]
     one, other = described(groups + rng.normal(0, 1e-3, groups.shape), rng), described(groups, rng)
-    pool = Pool(one, other, 32)
+    pool = Pool(one, other)
     pool.__dict__["likeness"] = (pool.distances < 1).astype(float)  # groups share all or nothing
     assert both(vendi, pool) == pytest.approx(6, abs=1e-6)
 
@@ -210,7 +210,7 @@ def test_ms_ssim_of_one_film_again_and_again_is_one():
     film = np.kron(np.random.default_rng(0).integers(0, 256, (11, 11)), np.ones((16, 16))).astype(np.uint8)
     rng = np.random.default_rng(1)
     same = Description(**{**vars(described(rng.normal(size=(4, 3)), rng)), "pair": np.stack([film] * 4)})
-    pool = Pool(same, same, 32)
+    pool = Pool(same, same)
     assert ms_ssim(pool, pool.candidate_at, pool.reference_at) == pytest.approx(1.0, abs=1e-5)
 
 
@@ -273,7 +273,7 @@ def test_the_spectrum_difference_of_a_scaled_film_is_its_scale_in_decibel(networ
     film = np.random.default_rng(0).normal(128, 15, (64, 64))
     films = [np.rint(128 + s * (film - 128)).clip(0, 255).astype(np.uint8) for s in (1.0, 2.0)]
     sets = [stack([describe(f, network, 0)] * 2) for f in films]
-    assert both(spectrum, Pool(*sets, 64)) == pytest.approx(20 * np.log10(2), abs=0.2)
+    assert both(spectrum, Pool(*sets)) == pytest.approx(20 * np.log10(2), abs=0.2)
 
 
 # ---- tests and intervals -----------------------------------------------------------------------------------------------
@@ -286,7 +286,7 @@ QUICK = [m for m in MEASURES if m.key not in ("ms_ssim", "fid_infinity")]
 def test_a_set_cannot_be_told_from_itself(measure):
     rng = np.random.default_rng(4)
     one = described(rng.normal(size=(20, 10)), rng)
-    assert p_value(measure, Pool(one, one, 32), 39, 0) > 0.3  # about a half of all divisions lie farther apart
+    assert p_value(measure, Pool(one, one), 39, 0) > 0.3  # about a half of all divisions lie farther apart
 
 
 def test_p_values_of_like_sets_are_spread_evenly():
@@ -298,7 +298,7 @@ def test_p_values_of_like_sets_are_spread_evenly():
 
 def _alike(seed: int) -> Pool:
     rng = np.random.default_rng(seed)
-    return Pool(*(described(rng.normal(size=(20, 8)), rng) for _ in range(2)), 32)
+    return Pool(*(described(rng.normal(size=(20, 8)), rng) for _ in range(2)))
 
 
 def test_unlike_sets_are_told_apart():

@@ -42,7 +42,7 @@ def write_report(run: Path, kid: float, held_out: str = "h", **more) -> None:
     """As much of an evaluation as the index reads."""
     measure = {"title": "KID", "family": "fidelity", "value": kid, "interval": [kid - 1, kid + 1], "floor": 0.5, "told_apart": True, "worse": "high"}
     (run / "evaluation").mkdir(exist_ok=True)
-    about = {"fingerprints": {"held_out": held_out}, "features": "some", "resolution": 32}
+    about = {"fingerprints": {"held_out": held_out}, "features": "some", "resolution": 32, "compared": 12}
     (run / "evaluation" / "report.json").write_text(json.dumps({"about": about, "kid": measure, **more}))
 
 

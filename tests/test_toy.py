@@ -15,7 +15,7 @@ from idcgan import plots, toy, toy_curves, toy_films, toy_widget
 from idcgan.errors import InputError
 from idcgan.exercises import gan_basics as check
 from idcgan.toy_drawing import STAMPS, Drawing
-from idcgan.toy_measures import Still, covered, divergence, jensen_shannon, lattice, on_the_shape, value
+from idcgan.toy_measures import Still, covered, divergence, jensen_shannon, lattice, value
 from idcgan.toy_plots import plot_boards, plot_game, plot_shapes
 from idcgan.toy_shapes import CELLS, EXTENT, SHAPES, Shape, drawn, shape
 
@@ -171,7 +171,6 @@ def test_modes_covered_counts_neither_strays_nor_what_lies_between():
     assert covered(one, eight) == 1
     assert covered(torch.cat([one, eight.modes]), eight) == 1
     assert covered(torch.zeros(100, 2), eight) == 0
-    assert on_the_shape(torch.cat([eight.modes, torch.zeros(8, 2)]), eight) == 0.5
 
 
 def test_the_best_d_reaches_minus_log_4_and_twice_the_divergence_and_no_other_more():

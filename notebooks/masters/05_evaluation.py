@@ -97,7 +97,7 @@ print(f"the middle is {floor.middle:.1f}; 95 of 100 draws stay below {floor.midd
 # %%
 def bootstrap(made, draws):
     """KID of films drawn anew with repetition, each at most once per set."""
-    pool, rng = Pool(made.films, yardstick.held_out.films, films.resolution), np.random.default_rng(0)
+    pool, rng = Pool(made.films, yardstick.held_out.films), np.random.default_rng(0)
     again = [[np.unique(rng.choice(at, len(at))) for at in (pool.candidate_at, pool.reference_at)] for _ in range(draws)]
     return np.array([kid(pool, a, b) for a, b in again])
 
@@ -169,7 +169,7 @@ show(
 # %%
 many = HonestFilms(tiny(100, 10), films.resolution)
 honest = [yardstick.look(items) for items in (many.fresh, many.training, many.held_out)]
-pool = Pool(joined(honest[0].films, honest[1].films), honest[2].films, films.resolution)
+pool = Pool(joined(honest[0].films, honest[1].films), honest[2].films)
 counts = tiny([10, 20, 40, 75, 150], [4, 8, 12])
 draws = {n: pairs_of_sets(3 * many.count, n, 40, 0) for n in counts}
 by_count = [{n: np.array([of(pool, a, b) for a, b in pairs]) for n, pairs in draws.items()} for of in (fid, kid)]
