@@ -7,6 +7,8 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start; two t
 import csv
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,6 +29,15 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
            "--disable-component-update", "--disable-sync"]  # fmt: skip
 CLOCK = {"seconds", "level_began"}  # the parts of a run's position that no two runs share
+
+
+def until(condition: Callable[[], object], seconds: float = 20.0, what: str = "it") -> object:
+    """What `condition` says as soon as that is something."""
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(0.01)
+    return found
 
 
 @pytest.fixture(scope="session")

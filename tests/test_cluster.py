@@ -6,15 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
-from conftest import assert_same_run, write_films
+from conftest import assert_same_run, until, write_films
 
 from idcgan.batch_folder import refuse, remember, status_of
 from idcgan.config import preset
@@ -52,14 +51,6 @@ def small_notebook(path: Path) -> Path:
     kernel = {"kernelspec": {"name": "python3", "language": "python", "display_name": "Python 3"}}
     nbformat.write(nbformat.v4.new_notebook(cells=[parameters, nbformat.v4.new_code_cell(RUN)], metadata=kernel), path)
     return path
-
-
-def until(condition: Callable[[], object], seconds: float, what: str) -> object:
-    deadline = time.monotonic() + seconds
-    while not (found := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(0.1)
-    return found
 
 
 def words(path: Path) -> list[str]:

@@ -7,7 +7,7 @@ import time
 
 import pytest
 import torch
-from conftest import assert_same_run, history_of
+from conftest import assert_same_run, history_of, until
 from safetensors import safe_open
 
 from idcgan.config import preset
@@ -135,13 +135,6 @@ def in_thread(work) -> threading.Thread:
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     return thread
-
-
-def until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 def pausing(at):

@@ -3,11 +3,10 @@
 import io
 import json
 import shutil
-import time
 
 import numpy as np
 import pytest
-from conftest import assert_same_run, history_of
+from conftest import assert_same_run, history_of, until
 from PIL import Image
 
 from idcgan.config import preset
@@ -103,13 +102,6 @@ def dashboard(pyramid_path, tmp_path, monkeypatch):
     yield found
     found.stop()
     found.join(20)
-
-
-def until(condition, seconds=20.0):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
-        time.sleep(0.01)
 
 
 def pressable(board) -> list[str]:
