@@ -80,7 +80,7 @@ def table(sets) -> dict[str, dict[str, float]]:
             for case in CASES:
                 pool = Pool(sets[case].films, sets["held-out"].films)
                 found[case] = {m.key: p_value(m, pool, DRAWS, 0) for m in MEASURES}
-                copies = search_for_copies(sets[case], sets["training"], sets["held-out"], RESOLUTION, settings)
+                copies = search_for_copies(sets[case], sets["training"], sets["held-out"], settings)
                 found[case] |= {key: entry["p"] for key, entry in copies.items()}
     finally:
         pool_module.PAIR_FILMS = before
@@ -109,7 +109,7 @@ def test_the_right_measure_moves_and_the_others_do_not(table, case):
 
 def test_the_flagged_films_are_the_copies(sets):
     settings = Settings(draws=19, progress=False)
-    entry = search_for_copies(sets["20 copies among 100"], sets["training"], sets["held-out"], RESOLUTION, settings)["copies"]
+    entry = search_for_copies(sets["20 copies among 100"], sets["training"], sets["held-out"], settings)["copies"]
     assert 15 <= entry["count"] <= 25  # 20 copies; of the 80 others 2 in 101 are expected by chance
     assert len(entry["pairs"]) == 10
     for pair in entry["pairs"]:
@@ -136,5 +136,5 @@ def test_copies_of_held_out_films_are_no_copies_of_training_films(sets):
     made = FilmSet("held-out in part", sets["held-out"].items[:50] + sets["as they are"].items[:50],
                    joined(sets["held-out"].first(50).films, sets["as they are"].first(50).films), [])  # fmt: skip
     others = sets["held-out"].at(range(50, COUNT))
-    entry = search_for_copies(made, sets["training"], others, RESOLUTION, Settings(draws=19, progress=False))["copies"]
+    entry = search_for_copies(made, sets["training"], others, Settings(draws=19, progress=False))["copies"]
     assert not entry["told_apart"], entry["p"]
