@@ -61,7 +61,7 @@ def copies_p(found: Search, held_out: Search) -> float:
     look, so the smaller chance counts twice (Bonferroni).
     """
     counts = {k: int((distance < held_out.distance[k].min()).sum()) for k, distance in found.distance.items()}
-    chances = [_chance(counts[k], len(distance), len(held_out.distance[k])) for k, distance in found.distance.items()]
+    chances = [chance_beyond(counts[k], len(distance), len(held_out.distance[k])) for k, distance in found.distance.items()]
     return float(min(1.0, len(chances) * min(chances)))
 
 
@@ -70,7 +70,7 @@ def fewest_noticed(made: int, held_out: int, level: float, detectors: int = 2) -
 
     made + 1 where even all of them would not do.
     """
-    return next((k for k in range(1, made + 1) if detectors * _chance(k, made, held_out) <= level), made + 1)
+    return next((k for k in range(1, made + 1) if detectors * chance_beyond(k, made, held_out) <= level), made + 1)
 
 
 def twins(held_out: Search) -> np.ndarray:
@@ -78,7 +78,8 @@ def twins(held_out: Search) -> np.ndarray:
     return np.any([distance < TWIN * np.median(distance) for distance in held_out.distance.values()], axis=0)
 
 
-def _chance(beyond: int, made: int, held_out: int) -> float:
+def chance_beyond(beyond: int, made: int, held_out: int) -> float:
+    """That the `beyond` smallest of all distances, in random order, are all of made films."""
     return float(np.prod([(made - i) / (made + held_out - i) for i in range(beyond)]))
 
 

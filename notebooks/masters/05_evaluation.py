@@ -10,7 +10,7 @@ from scipy.stats import binom
 from idcgan import evaluate, make_study
 from idcgan import evaluation_plots as draw
 from idcgan import report_figures as figures
-from idcgan.copies import copies_p, flagged, search
+from idcgan.copies import chance_beyond, copies_p, flagged, search
 from idcgan.course import held_out_phantoms, opening, run_to_judge, source, tiny
 from idcgan.description import joined
 from idcgan.distortions import DISTORTIONS, HonestFilms, blurred, fewer_levels, jpeg, shrunk
@@ -234,7 +234,7 @@ for name, found in stored_readings.items():
 # each with a line of its own: so the chance of a flag is at most 2 in *n* + 1.
 
 # %%
-source(flagged, copies_p)
+source(flagged, copies_p, chance_beyond)
 
 # %%
 known = search(yardstick.held_out.films, yardstick.training.films)
