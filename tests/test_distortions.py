@@ -335,13 +335,14 @@ def claim(before, after, paired=True):
 
 @pytest.mark.parametrize(("answer", "said"), [
     (claim, "one run each"),
-    (lambda b, a: len(b) > 1 and claim(b, a, paired=False), "each better by 2 to 4"),
-    (lambda b, a: len(b) > 1 and np.mean(a) < np.mean(b), "one lucky run"),
-    (lambda b, a: len(b) > 1 and claim(a, b), "each better by 2 to 4"),
+    (lambda b, a: len(b) > 1 and claim(b, a), "two seeds are both better in one case of four"),
+    (lambda b, a: len(b) >= 5 and claim(b, a, paired=False), "each better by 2 to 4"),
+    (lambda b, a: len(b) >= 5 and np.mean(a) < np.mean(b), "one lucky run"),
+    (lambda b, a: len(b) >= 5 and claim(a, b), "each better by 2 to 4"),
     (lambda b, a: 0.97, "True or False"),
 ])  # fmt: skip
 def test_may_claim_says_which_mistake_it_is(answer, said):
     verdict = check.may_claim(answer)
     assert not verdict.passed
     assert said in verdict.sentence
-    assert check.may_claim(lambda b, a: len(b) > 1 and claim(b, a)).passed
+    assert check.may_claim(lambda b, a: len(b) >= 5 and claim(b, a)).passed

@@ -121,6 +121,8 @@ def may_claim(answer: Callable[[Sequence[float], Sequence[float]], bool]) -> str
 
 TABLES: tuple[tuple[str, list[float], list[float], bool, str], ...] = (
     ("one run each, 52 before and 47 after", [52.0], [47.0], False, "One seed says nothing of how much seeds differ: it may claim nothing."),
+    ("two seeds, both better", [52.0, 50.0], [47.0, 46.0], False,
+     "Where a change does nothing, two seeds are both better in one case of four: too few."),
     ("five seeds, the mean better by 8 because of one lucky run", [50, 52, 49, 51, 53], [51, 53, 10, 50, 51], False,
      "Draw the seeds' changes anew with repetition: some draws do not hold the lucky one."),
     ("five seeds, each better by 2 to 4, among runs that differ by 40", [30, 70, 45, 60, 52], [27, 68, 42, 57, 48], True,

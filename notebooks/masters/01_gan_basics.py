@@ -22,9 +22,9 @@ opening("step")
 # ## Two players
 #
 # Nobody can write down what makes a chest film look real. A *generative adversarial network* (section 1.1 of the paper; Goodfellow et al. 2014)
-# does not ask for it. It lets two networks play a game instead. The *generator* G turns noise z into a film. The *discriminator* D is shown films,
-# some real, some G's, and says how likely each is real. D learns from its mistakes, and G learns from D. Figure 1 of the paper shows it; here it
-# is in our drawing:
+# does not ask for it. It lets two networks play a game instead. The *generator* G turns noise z into a film; one draw of z is called a *latent*.
+# The *discriminator* D is shown films, some real, some G's, and says how likely each is real. D learns from its mistakes, and G learns from D.
+# Figure 1 of the paper shows it; here it is in our drawing:
 
 # %%
 plots.show(
@@ -68,6 +68,10 @@ plots.show(
 # ## One move each
 #
 # A move of D is one step of its optimiser on a batch of real and a batch of fake points. G stands still: its fakes are made without a gradient.
+#
+# A *loss* is the number that a player tries to make small. D's is small when D says real of real points and fake of fakes; G's is small when D says
+# real of G's fakes. The formulas come under *Equation 1*. Until then read `discriminator_loss` and `generator_loss` as these two sentences, and pass
+# over `labels`, `kind` and `objective`, which later sections are about.
 
 # %%
 source(toy.move_d)
@@ -116,10 +120,11 @@ plots.show(
 
 # %% [markdown]
 # The *Jensen-Shannon divergence* says how far the fakes are from the real points: 0 when they are the same, log 2 = 0.69 when they have nothing in
-# common (its formula comes with the best D, below). It is counted from two thousand points, and two real batches of that size differ a little too.
-# That is its *floor*, and every measure in this course is shown with one.
+# common (its formula comes with the best D, below). We count two thousand real and two thousand fake points in squares of a grid; two real batches,
+# counted so, differ a little too. That is its *floor*, and each measure of quality in this course has one.
 #
-# G does not reach it. Its net is one connected sheet, eight clusters are not, so some threads must hang between them.
+# G does not reach it here. One reason is its net, one connected sheet, which eight clusters are not: threads hang between them. They can become thin,
+# but in this time G has not made them so.
 
 # %% [markdown]
 # ## Try it: a game of your own
@@ -303,28 +308,27 @@ plots.show(
 
 # %%
 def way_in_20_moves(kind: str, plain: bool) -> float:
-    """How far the fakes go, on average, after D has moved 300 times alone."""
+    """How far from the middle the fakes lie, on average, after 20 moves of G against a D that has moved 300 times alone."""
     ahead = toy.new_game("eight Gaussians", seed=0, kind=kind)
     for _ in range(300):
         toy.move_d(ahead)
     if plain:
         ahead.optimizer_g = torch.optim.SGD(ahead.generator.parameters(), lr=0.02)
-    before = toy.look(ahead).fake
     for _ in range(20):
         toy.move_g(ahead)
-    return (toy.look(ahead).fake - before).norm(dim=1).mean().item()
+    return toy.look(ahead).fake.norm(dim=1).mean().item()
 
 
 for plain in (True, False):
     way = {kind: way_in_20_moves(kind, plain) for kind in ("saturating", "non_saturating")}
     name = "gradient descent" if plain else "Adam"
     print(
-        f"{name:17} fakes move by {way['saturating']:.3f} saturating, {way['non_saturating']:.3f} non-saturating"
+        f"{name:17} fakes lie {way['saturating']:.2f} from the middle saturating, {way['non_saturating']:.2f} non-saturating"
     )
 
 # %% [markdown]
-# Further is not better: with Adam and the saturating loss the fakes flew past the data. Its pull, D, is full once D is convinced and drives them on;
-# the other, 1 - D, fades there, and they stop near the clusters.
+# Farther is not better: beyond 1.4 the fakes have flown past the data, as with Adam and the saturating loss. Its pull, D, grows as D comes to take
+# the fakes for real, and drives them on; the other, 1 - D, fades there.
 #
 # ## Mode collapse, made and measured
 #
@@ -567,8 +571,8 @@ check.modes_covered(modes_covered)
 # <details><summary>Answers</summary>
 #
 # 1. 3/4: the best D is p / (p + q).
-# 2. D cannot tell: it pays log 2 for real and log 2 for fake. That is so when the fakes are as good as real, and also when D is too weak to see the
-#    difference. A divergence with its floor tells the two apart.
+# 2. On average D does no better than saying 1/2 everywhere, which costs log 2 for real and log 2 for fake. That is so when the fakes are as good as
+#    real, and also when D is too weak to see the difference. A divergence with its floor tells the two apart.
 # 3. Where D is sure of the fakes, log(1 - D) is flat in the logit: above, the arrows were hundreds or thousands of times shorter. It matters at the
 #    start, and most with plain gradient descent.
 # 4. In D's move the fakes are made without a gradient (`no_grad`, or `detach`) and only D's optimiser steps. In G's move the gradient must pass

@@ -44,7 +44,8 @@ display(Markdown("\n".join(f"{number}. {rule}" for number, rule in RULES.items()
 # - **Feature maps** are the pictures between the layers: a layer takes in several and puts out several, each from all those that came in.
 # - **Pooling** halves without weights: of four pixels it keeps the largest (max pooling) or the mean.
 # - **Batch norm** brings every feature map, over all pixels and all films of a batch, to mean 0 and standard deviation 1. Then it multiplies by a
-#   scale and adds a shift, both learned, one of each per map.
+#   scale and adds a shift, both learned, one of each per map. (In training these are the batch's own mean and deviation. For finished films
+#   fixed ones, measured over many batches, take their place.)
 # - **ReLU** turns negative numbers into 0, **LeakyReLU** into a fifth of themselves. **Tanh** squeezes all numbers between −1 and 1, a **Sigmoid**
 #   between 0 and 1.
 #
@@ -335,14 +336,17 @@ print(f"{(real < 0).float().mean():.0%} of the films' pixels are darker than any
 print(f"with nothing at the output {(wild.abs() > 1).float().mean():.0%} of the pixels of the films above lie outside [-1, 1] and must be cut off")
 
 # %% [markdown]
-# Inside G the question is the slope, for it multiplies the gradient at every layer. ReLU's is 1 or 0, a Sigmoid's at most ¼. LeakyReLU has no such
-# handicap, and its row above looks as good as ReLU's: this half of rule 4 is closer to a habit.
+# Inside G the slope multiplies the gradient at every layer. ReLU's is 1 or 0, a Sigmoid's at most ¼, so *without* batch norm n Sigmoids shrink a
+# gradient at least 4ⁿ-fold; below is how much that is. *With* it, as in the row above, the next batch norm undoes a common factor. So the slope does
+# not explain the grey row; that a Sigmoid is flat at both ends, and never near 0, may, and this game does not tell. LeakyReLU's row looks as good as
+# ReLU's: this half of rule 4 is closer to a habit.
 
 # %%
 slope = torch.sigmoid(torch.tensor(0.0)) * (1 - torch.sigmoid(torch.tensor(0.0)))
 for resolution in (32, 2048):
     inner = len(feature_maps(resolution, 8, 64))
-    print(f"at {resolution:4}: {inner} activations inside G; the slopes of Sigmoids alone shrink a gradient {said(1 / slope.item() ** inner)}-fold")
+    smaller = said(1 / slope.item() ** inner)
+    print(f"at {resolution:4}: {inner} activations inside G; Sigmoids without batch norm make a gradient at least {smaller} times smaller")
 
 # %% [markdown]
 # ### Rule 5: LeakyReLU in D
@@ -468,7 +472,7 @@ plots.show(
 )
 
 # %%
-names = ("film", "parameters, at most 64 maps", "no limit", "multiplications, at most 64 maps", "no limit", "memory, at most 64 maps")
+names = ("film", "parameters of G, at most 64 maps", "no limit", "multiplications of G, at most 64 maps", "no limit", "memory of both in training")
 head = [f"| {' | '.join(names)} |", "| ---: " * 6 + "|"]
 rows = []
 for resolution in resolutions:
@@ -595,6 +599,8 @@ def repaired_generator() -> nn.Sequential:
 check.repaired_generator(repaired_generator)
 
 # %% [markdown]
+# Which three were they? `[claim for claim in check_dcgan_rules(check.broken_generator(), "generator") if not claim.passed]` has the answer.
+#
 # ### Exercise 4 · An even kernel
 #
 # For any stride: the smallest kernel *larger than the stride* whose stamps overlap evenly **and** for which a whole number as padding turns n

@@ -178,7 +178,9 @@ for attempt in (
 #
 # A file holds whole numbers, a network wants numbers in [-1, 1], the range of the generator's Tanh (section 3.1, rule 4). Between the two lies a
 # question that the file often does not answer: **which number is white?** Detectors with 12 bits are stored in 16, and 4095 of 65535 is nearly
-# black. `read_film` takes the smallest usual depth (8, 10, 12, 14, 16 bits) that holds the film's highest value.
+# black. `read_film` takes the smallest usual depth (8, 10, 12, 14, 16 bits) that holds the film's highest value. That is a guess, made for each film
+# alone: a dark film of 12 bits whose highest value is 1,000 passes for 10 bits and comes out four times too bright. So look at the histograms of a
+# new folder, and where the depth is known, convert the films before.
 
 # %%
 stored = np.asarray(Image.open(folder / "twelve-bits.png"))
@@ -294,8 +296,8 @@ plots.show(
 # *n* pixels a side can hold *n*/2 bright stripes (**Nyquist**: a stripe needs one bright and one dark pixel). Finer stripes do not vanish when
 # pixels are left out. They come back as coarse ones that were never there: *aliases*.
 #
-# The rings below grow finer outwards, evenly, up to the finest that the picture holds. At a quarter of the size, only the inner quarter should
-# survive, and grey should be around it.
+# The rings below grow finer outwards, evenly, up to the finest that the picture holds. At a quarter of the size, only the rings within a quarter of
+# the way from the middle to the edge should survive, and even grey should be around them.
 
 # %%
 rings = gratings.zone_plate(200)

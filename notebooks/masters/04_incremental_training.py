@@ -156,8 +156,11 @@ show(plan, alt="The levels of the run; in each but the first the replaced share 
 # ## Growth
 #
 # What becomes of the networks when the resolution rises? The paper does not say. With `preserve`, our default, both keep every layer they have
-# learnt: a new generator level adds a residual, zero at first, to the enlarged picture of the level below; a new discriminator level adds a path
-# whose last scale is zero. `reset`, the plain reading of the paper, draws the outer layers anew.
+# learnt. In G the features of the level below go through one new *block* (enlarge, batch norm, ReLU) into a new *head*, a layer that turns features
+# into a picture, and that picture is added to the old one, enlarged. The head's weights start at 0, so at first nothing is added. In D the larger
+# film gets an entrance of its own, a first convolution and a block that ends in batch norm, whose result is added where the film of the level below
+# has come in so far. Scale and shift of that batch norm start at 0, so at first D judges the film halved. `reset`, the plain reading of the paper,
+# keeps the inner layers and draws the outer ones anew.
 
 # %%
 source(grow, silence)
@@ -239,7 +242,9 @@ print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 #
 # ## What it learnt
 #
-# The same latents at the end of every level; the paper's are Figures 7 and 8.
+# Films are not made by G as it is at that step but by a *running average* of its weights (`ema`), which is steadier, looks better, and lags behind
+# the losses. Over the last part of a run (`cool_down`) both learning rates fall almost to 0. The same latents at the end of every level; the paper's
+# are Figures 7 and 8.
 
 # %%
 for resolution in run.run["levels"]:
@@ -280,7 +285,7 @@ show(timelapse, alt="Eight latents at several moments of the run: fog becomes ch
 # %% [markdown]
 # ## Try it: the time machine
 #
-# Slide through the saved moments of the run, or press the triangle. The upper row is what the generator drew *then*; the lower one follows a
+# Slide through the saved moments of the run, or press the triangle. The upper row is what the averaged generator drew *then*; the lower one follows a
 # single latent from level to level; the black line says where in the losses you are.
 
 # %%
@@ -299,10 +304,20 @@ show(machine.render(end, 1), alt="The same eight latents at the end of the run."
 #
 # 1. Raise the *learning rate* to 0.01. What do the losses do, and how long do the films take to recover after *Back to the config*?
 # 2. Take the *augmentation* to 0. Does D win?
-# 3. At the second level, hold the *replaced share* at 0 for a while, then at 100 %. (The first level has nothing to replace.)
+# 3. At the second level, hold the *replaced share* at 0 for a while, then at 100 %. (The first level has nothing to replace.) Which detail is missing
+#    meanwhile, and what does D's loss do at the jump?
 #
 # **Pause** waits after the step at hand, and the clock with it; **Stop** ends and saves, **Resume** goes on after either. Nothing here touches
 # the run above.
+#
+# <details><summary>What to look for</summary>
+#
+# 1. Compare both losses and both beliefs before and after. The films are an average: they spoil late and recover late.
+# 2. D has won where D(x) is near 1 and D(G(z)) near 0 for twenty rows; the run then raises an alarm. In a minute and a half it need not come to that;
+#    then say so rather than guess.
+# 3. At 0 % no film has detail of its own, and G has no reason to make any. At the jump all real films are sharp at once: does D notice?
+#
+# </details>
 
 # %%
 dashboard = Dashboard(practice(growing, minutes=tiny(1.5, 0.5)), twins.path, run_folder.parent)
@@ -492,11 +507,12 @@ assert run.run["status"] in ("finished", "interrupted")
 #
 # 1. In the first, all are films of D1, enlarged; in the last, all are their twins of D2. Between the two the share rises over the first
 #    `transition_share` of the level.
-# 2. `preserve`: only the new head and the new path are new, and they start silent, so that the picture is the old one, enlarged. `reset`: the
-#    outer layers are drawn anew, and the picture is grey noise until they have learnt.
+# 2. `preserve`: in G a block and a head, in D an entrance and a block. The head and D's last new batch norm start at 0, so that the picture is the
+#    old one, enlarged. `reset`: the outer layers are drawn anew, and the picture is grey noise until they have learnt.
 # 3. In D's move the gradient would otherwise run on through G: work for nothing, G's graph used up before G's own move needs it, and gradients in G
 #    that help D, were they not cleared. In G's move that way through the film is the only one by which G learns.
-# 4. One half to every film: it cannot tell. Near 0 it has won: it is sure, and G's films are told from real ones every time.
+# 4. Most likely one half to every film: it cannot tell. (A mean of 1.39 may also come from a D that is sure and often wrong; beliefs D(x) and D(G(z))
+#    near 0.5 speak against that.) Near 0 it has won: it is sure, and G's films are told from real ones every time.
 # 5. Bounded by minutes, a faster machine makes more steps; and sums are rounded another way by another machine, other versions or another number
 #    of threads.
 # 6. In `run.json` under `by_hand`, in the generators' files and in the films. A resume goes on from the config.
