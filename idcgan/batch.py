@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 
 from .errors import WorkError
 from .parameters import check_parameters
-from .records import RunFolder
+from .records import PAPERMILLS, RunFolder
 
 BATCH = "parameters.json"  # in a run folder: it is one of a batch, and these are its parameters
 # What papermill says where a kernel ended before its first cell. Jupyter picks a kernel's ports and lets them go again before the kernel takes
@@ -42,6 +42,7 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         _make_ready(out)
     else:
         RunFolder.refuse(out)
+    there = out.exists()
     out.mkdir(parents=True, exist_ok=True)
     # tied to this process: where it is killed, the run ends, and another attempt can take the folder
     command = [sys.executable, "-m", "idcgan.tied", str(os.getpid()), "papermill", str(notebook), str(out / "notebook.ipynb"), "--no-progress-bar",
@@ -50,7 +51,11 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         with open(out / "stderr.txt", "w+", encoding="utf-8") as errors:
             # a session of its own: Ctrl-C reaches this process only, which then asks the run to stop
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True, env=environment)
-            stopped = _follow(process, out, progress)
+            try:
+                stopped = _follow(process, out, progress)
+            except KeyboardInterrupt:
+                _take_back(out, there)
+                raise
         if stopped or process.returncode == 0 or NEVER_BEGAN not in _reason(out):
             break
     if go_on:
@@ -58,13 +63,25 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         return _status_in_batch(out, process.returncode, stopped)
     if not (out / "run.json").exists():  # nothing was begun: leave nothing
         reason = _reason(out)
-        shutil.rmtree(out)
+        _take_back(out, there)
         raise WorkError(reason)
     status = RunFolder.open(out).run["status"]
     if process.returncode and status != "interrupted":
         raise WorkError(f"{_reason(out)} (see {out / 'notebook.ipynb'} and stderr.txt beside it)")
     (out / "stderr.txt").unlink(missing_ok=True)
     return status
+
+
+def _take_back(out: Path, there: bool) -> None:
+    """Leave nothing of a run that has not begun; what lay in a folder that was `there` before stays."""
+    if (out / "run.json").exists():
+        return
+    if not there:
+        shutil.rmtree(out, ignore_errors=True)
+    for name in PAPERMILLS:
+        (out / name).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):
+        out.rmdir()
 
 
 def _make_ready(out: Path) -> None:
@@ -106,8 +123,6 @@ def _follow(process: subprocess.Popen, out: Path, progress: bool) -> bool:
         except KeyboardInterrupt:
             if asked or not (out / "run.json").exists():  # the second time, or nothing to save yet
                 _end(process)
-                if not (out / "run.json").exists():
-                    shutil.rmtree(out, ignore_errors=True)
                 raise
             asked = True
             tqdm.write("stopping after this step and saving; press Ctrl-C again to stop at once.", file=sys.stderr)

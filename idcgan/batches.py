@@ -12,10 +12,11 @@ from torch import Tensor
 
 from idcgan.crops import corners, cut_at
 from idcgan.errors import InputError
+from idcgan.fields import CHOICES
 from idcgan.pyramid import Pyramid
 from idcgan.tuning import sent
 
-TRANSITIONS = ("replace", "fade", "jump")
+TRANSITIONS = CHOICES["transition"]
 _BLOCK = 64  # rows at a time: they stay in the processor's cache, which halves the time
 
 

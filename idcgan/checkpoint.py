@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import re
+import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from safetensors import SafetensorError
 from .errors import InputError, WorkError
 
 FORMAT = 1  # of checkpoint.pt
+UMASK = os.umask(0)  # can only be read by setting it, which threads that write at the same time must not
+os.umask(UMASK)
 
 
 def atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -26,12 +29,12 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
 
     Raises WorkError naming the file when the disk is full or refuses.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         write(temporary)
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())  # safetensors makes files that only their owner can read
+        os.chmod(temporary, 0o666 & ~UMASK)  # safetensors makes files that only their owner can read
         os.replace(temporary, path)
     except (OSError, RuntimeError, SafetensorError) as error:
         # torch.save turns a full disk into a RuntimeError of its zip writer ("inline_container ... unexpected pos"), safetensors
@@ -46,12 +49,6 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -43,10 +43,12 @@ def build(
 ) -> None:
     """Make a pyramid of a folder of films: every film at every level, ready to be trained on."""
     from .config import configure
+    from .loader import class_in
     from .pyramid import Pyramid
 
     levels = configure("laptop", films, resolutions=resolutions).resolutions
-    pyramid = Pyramid.build(films, out, levels, square, channels, label_class or None, None if workers < 0 else workers, not quiet)
+    wanted = class_in(Path(films), label_class)
+    pyramid = Pyramid.build(films, out, levels, square, channels, wanted, None if workers < 0 else workers, not quiet)
     print(f"{out}: {len(pyramid)} films at {', '.join(map(str, pyramid.resolutions))}")
     for film in pyramid.left_out:
         print(f"left out: {film['reason']}")
@@ -167,19 +169,19 @@ def run_notebook(
 ) -> None:
     """Run notebook 04 through papermill on FILMS, with one progress bar; the executed notebook stays in the run folder."""
     from .batch import execute
-    from .config import configure, parse_changes
     from .loader import check_source
+    from .parameters import config_of
     from .records import default_out
 
+    parameters = {
+        "films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": label_class, "preset": preset,
+        "epochs": epochs, "minutes": minutes, "resolutions": resolutions, "seed": seed, "changes": " ".join(changes or []),
+    }  # fmt: skip
     # what is wrong is refused here, in a sentence, and not in a cell
-    config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **parse_changes(changes or []))
+    _, config = config_of(notebook, parameters)
     check_source(films, config)
     out = out or default_out(films, config.label_class)
-    parameters = {
-        "films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": config.label_class, "preset": preset,
-        "epochs": epochs, "minutes": minutes, "resolutions": resolutions, "seed": seed, "changes": " ".join(changes or []), "out": str(out.resolve()),
-    }  # fmt: skip
-    if execute(notebook, parameters, out) == "interrupted":
+    if execute(notebook, {**parameters, "out": str(out.resolve())}, out) == "interrupted":
         raise typer.Exit(130)
     print(describe_run(out))
 

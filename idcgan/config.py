@@ -208,6 +208,10 @@ def without_effect(config: RunConfig) -> list[str]:
     all_epochs = config.epochs_for == "level" and not config.minutes
     cases = {
         "level_shares": (bool(config.level_shares) and all_epochs, "epochs_for=level gives every level all epochs"),
+        "epochs_for": (config.epochs_for == "level" and bool(config.minutes), "minutes, not epochs, say how long levels are"),
+        "transition": (config.transition != "replace" and len(config.resolutions) == 1, "there is one level alone"),
+        "augment_strength": (config.augment_strength != 1.0 and not config.augment, "nothing is augmented (augment)"),
+        "crops_from": (bool(config.crops_from) and not on_crops, "no level but the first is as high as that"),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
         "cubic_from": (bool(config.cubic_from) and not any(cubic for cubic, _ in config.ways_up()), "no level enlarges a picture there"),
         "mends_from": (bool(config.mends_from) and not any(mends for _, mends in config.ways_up()), "no level there is on crops (crops_from)"),

@@ -13,6 +13,7 @@ import gc
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -42,7 +43,8 @@ class Crew:
         if size == 1:
             return ALONE
         if not dist.is_initialized():
-            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+            # the others wait while the first one builds the pyramid, which for thousands of large films takes more than the half hour of the default
+            dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=timedelta(days=1))
         return cls(dist.get_rank(), size)
 
     def device(self, name: str) -> str:

@@ -22,9 +22,10 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from idcgan.errors import InputError
+from idcgan.fields import CHOICES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
-SQUARES = ("crop", "pad")
+SQUARES = CHOICES["square"]
 CONTACT_SHEET = "contact-sheet.png"  # the overview that `idcgan sample` lays beside its films is no film
 SMALLEST_SIDE = 16  # pixels
 MOST_PIXELS = 400_000_000  # 20,000 x 20,000: ten times the largest detector, and 1.6 GB as float32

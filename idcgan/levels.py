@@ -166,7 +166,7 @@ def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: T
     set_alpha(state, 1.0)
     network = finished_generator(state, config)
     device = next(network.parameters()).device
-    folder.save_generator(network, "standing statistics")
+    folder.save_generator(network)
     resolution = config.resolutions[state.level]
     # one film at a time: 36 films of 2048 x 2048 then need the memory of one
     films = np.concatenate([to_bytes(network(z[None].to(device))) for z in latents])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -109,6 +110,14 @@ class RunFolder:
         with open(self.path / "history.csv", newline="", encoding="utf-8") as handle:
             return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(handle)]
 
+    def settle_history(self) -> None:
+        """See to it that what was logged so far is on the disk."""
+        try:
+            with open(self.path / "history.csv", "rb+") as handle:
+                os.fsync(handle.fileno())
+        except OSError as error:
+            raise WorkError(f"{self.path / 'history.csv'} could not be written: {error.strerror}.") from error
+
     def cut_history(self, rows: int) -> None:
         """Drop what was logged after the checkpoint that a resume starts from."""
         lines = (self.path / "history.csv").read_text(encoding="utf-8").splitlines(keepends=True)[: rows + 1]
@@ -119,13 +128,13 @@ class RunFolder:
         self.run["warnings"].append(sentence)
         self.write()
 
-    def save_generator(self, generator: Generator, batch_norm: str) -> Path:
+    def save_generator(self, generator: Generator) -> Path:
         """generator-0256.safetensors: the weights, with all that is needed to build the network in the metadata."""
         resolution = generator.levels[-1]
         path = self.path / f"generator-{resolution:04d}.safetensors"
         facts = {"format": "idcgan generator 1", "config": json.dumps(self.run["config"]), "config_hash": self.run["config_hash"],
                  "run": self.path.name, "resolution": str(resolution), "code_version": self.run["code_version"],
-                 "batch_norm": batch_norm, "synthetic": "a picture made by a neural network, not a patient's film"}  # fmt: skip
+                 "batch_norm": "standing statistics", "synthetic": "a picture made by a neural network, not a patient's film"}  # fmt: skip
         if "by_hand" in self.run:
             facts["by_hand"] = json.dumps(self.run["by_hand"])  # the config alone does not make this generator again
         weights = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}

@@ -20,6 +20,7 @@ class Schedule:
     until: tuple[float, ...]  # empty when steps rule
     transition_share: float
     crops_from: int = 0  # levels from here on are each trained by themselves; 0: none
+    first: int = 0  # index of the level that the run begins with
 
     @classmethod
     def plan(cls, config: RunConfig, films: int, first: int = 0) -> Schedule:
@@ -35,9 +36,9 @@ class Schedule:
         shares = [share / sum(raw) for share in raw]
         if config.minutes:
             until = tuple(60 * config.minutes * sum(shares[: i + 1]) for i in range(len(shares)))
-            return cls(config.resolutions, (), until, rises, config.crops_from)
+            return cls(config.resolutions, (), until, rises, config.crops_from, first)
         steps = tuple(_level_steps(config, level, films, share) if level >= first else 0 for level, share in enumerate(shares))
-        return cls(config.resolutions, steps, (), rises, config.crops_from)
+        return cls(config.resolutions, steps, (), rises, config.crops_from, first)
 
     def progress(self, level: int, step: int, seconds: float) -> float:
         """How much of level `level` is behind us, 0 to 1: after `step` steps in it, `seconds` into the run."""
@@ -68,9 +69,9 @@ class Schedule:
     def replaced(self, level: int, progress: float) -> float:
         """The share of the batch that shows its higher-resolution twin: rises from 0 to 1, then stays (paper, section 4).
 
-        The first level has no level below and shows its own films throughout.
+        The first level, and one that a finished run is gone on with at (`--init`), have nothing to replace and show their own films throughout.
         """
-        if level == 0 or self.transition_share == 0:
+        if level <= self.first or self.transition_share == 0:
             return 1.0
         return min(1.0, progress / self.transition_share)
 

@@ -139,6 +139,7 @@ def check_finite(state: State) -> None:
 def save(state: State, config: RunConfig, folder: RunFolder) -> None:
     """checkpoint.pt, atomically; a state with a NaN in it never replaces a good one. Raises WorkError."""
     check_finite(state)
+    folder.settle_history()  # or after a power cut the checkpoint would know rows that the disk does not
     parts = {name: getattr(state, name) for name in PARTS}
     checkpoint.save(folder.path / "checkpoint.pt", {
         "format": checkpoint.FORMAT, "config": config.to_dict(), "data": folder.run["data"]["fingerprint"], "rng": state.rng.get_state(),
@@ -153,8 +154,6 @@ def restore(folder: RunFolder, config: RunConfig, device: torch.device) -> State
     refuse_changes(RunConfig.from_dict(content["config"]).to_dict(), config)
     if content["data"] != folder.run["data"]["fingerprint"]:
         raise InputError(f"{folder.path / 'checkpoint.pt'} was trained on other films than {folder.path} names; was it copied from another run?")
-    for half_written in folder.path.rglob(".*.tmp"):  # by a process that was killed while it saved
-        half_written.unlink(missing_ok=True)
     state = start(config, device, content["position"]["level"])
     try:
         for name in PARTS:

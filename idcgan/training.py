@@ -77,9 +77,9 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
            on_log: OnLog | None = None, memory_limit: float = 0.0, live: Live | None = None) -> RunFolder:  # fmt: skip
     """Go on with an interrupted run where its checkpoint stands. A finished run is returned as it is.
 
-    It goes on with the kind of device it was started on, unless `device` says otherwise; memory limit and number of processes
-    may be others; what a hand had set (`live`) is not gone on with. Raises InputError where `changes` would change the config, or the
-    films are not those it was started with, or where another process trains it: that one's files are left alone.
+    It goes on with the kind of device and within the memory limit that it was started with, unless `device` and `memory_limit` say otherwise; the
+    number of processes may be another; what a hand had set (`live`) is not gone on with. Raises InputError where `changes` would change the
+    config, or the films are not those it was started with, or where another process trains it: that one's files are left alone.
     """
     crew = Crew.join()
     if not crew.leads:
@@ -94,9 +94,11 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
     crew.check(config)
     _check_hand(live, crew)
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
-    ways = plan_memory(config, room(memory_limit, where), crew.size)
+    ways = plan_memory(config, room(memory_limit or folder.run.get("memory_limit", 0.0), where), crew.size)
     ways[0].take_memory()
     state = restore(folder, config, where)
+    for half_written in folder.path.rglob(".*.tmp"):  # by a process that was killed while it saved; the folder is ours now
+        half_written.unlink(missing_ok=True)
     if folder.run["status"] == "finished":
         crew.tell(None)
         return folder

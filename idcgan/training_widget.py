@@ -186,14 +186,14 @@ class Dashboard(widgets.VBox):
 
 
 def with_growth(config: RunConfig) -> RunConfig:
-    """The config itself where its second level is grown to; else one that grows to its first from half of it.
+    """The config itself where its second level is grown to; else one that grows to its first from half of it (from 16 to 32, where that is 16).
 
     `quick` and `recommended` have one level, and the second of `long` is on crops.
     """
     if len(config.resolutions) > 1 and not config.on_crops(1):
         return config
-    first = config.resolutions[0]
-    return dataclasses.replace(config, resolutions=(first // 2, first), level_shares=(), batch_size=config.batch_size[:1],
+    low = max(16, config.resolutions[0] // 2)  # the lowest that there can be
+    return dataclasses.replace(config, resolutions=(low, 2 * low), level_shares=(), batch_size=config.batch_size[:1],
                                detail=config.detail[:1], crops_from=0)  # fmt: skip
 
 

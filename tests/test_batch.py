@@ -71,6 +71,31 @@ def test_a_failing_cell_is_one_sentence(tmp_path):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("before", [[".git/config"], [], None])
+def test_what_lay_in_the_folder_of_a_run_that_never_began_stays(tmp_path, before):
+    """A run in a project that holds hidden files and nothing else."""
+    out = tmp_path / "run"
+    for name in before or []:
+        (out / name).parent.mkdir(parents=True)
+        (out / name).write_text("mine")
+    if before == []:
+        out.mkdir()
+    with pytest.raises(WorkError, match="the notebook failed"):
+        execute(NOTEBOOK, parameters(out, films=str(tmp_path / "missing")), out, progress=False)
+    assert [str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()] == (before or [])
+    assert out.exists() == bool(before)
+
+
+@pytest.mark.parametrize(("changes", "word"), [(["epochs=5"], "epochs"), (["augment=shift, flip"], "flip")])
+def test_what_the_notebook_would_not_take_is_refused_before_it_begins(tmp_path, terminal, changes, word):
+    options = [part for change in changes for part in ("--set", change)]
+    said = terminal("run", "phantom:normal:12", "--notebook", NOTEBOOK, "--preset", "tiny", *options, "--out", tmp_path / "run")
+    assert said.code == 2
+    assert word in said.err
+    assert "Traceback" not in said.err
+    assert not (tmp_path / "run").exists()
+
+
 def fake_papermill(folder: Path, monkeypatch, dies: int) -> Path:
     """In papermill's place, a module that says what papermill says of a dead kernel, `dies` times, and then ends well."""
     (folder / "papermill.py").write_text(

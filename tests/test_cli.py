@@ -89,6 +89,14 @@ def test_a_folder_with_no_usable_film(terminal, tmp_path, verb, name, make, word
     nothing_was_written(tmp_path, before, but="pyramids")
 
 
+def test_a_pyramid_of_both_classes_is_not_built(terminal, tmp_path):
+    for label_class in ("normal", "abnormal"):
+        write_film(tmp_path / "films" / label_class / "x.png", 0)
+    said = terminal("build", tmp_path / "films", "--out", tmp_path / "out", "--resolutions", "16,32", "--quiet")
+    is_one_sentence(said, 2, "abnormal, normal", "--class")
+    assert not (tmp_path / "out").exists()
+
+
 def test_an_unreadable_film(terminal, tmp_path, monkeypatch):
     """Root may read everything, so the system's refusal is played."""
     film = write_film(tmp_path / "films" / "x.png", 0)

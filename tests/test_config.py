@@ -169,6 +169,10 @@ def test_values_from_a_terminal_are_read_as_their_fields_type():
     ("changes", "field"),
     [
         ({"epochs_for": "level", "level_shares": (1.0, 2.0)}, "level_shares"),
+        ({"epochs_for": "level", "minutes": 1.0}, "epochs_for"),
+        ({"resolutions": (16,), "transition": "fade"}, "transition"),
+        ({"augment": (), "augment_strength": 0.5}, "augment_strength"),
+        ({"crops_from": 64}, "crops_from"),
         ({"detail": (16.0,)}, "detail"),
         ({"cubic_from": 64}, "cubic_from"),
         ({"cubic_from": 16, "growth": "reset"}, "cubic_from"),

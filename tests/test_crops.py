@@ -204,7 +204,7 @@ def test_a_generator_is_enough_to_begin_on_crops(films, tmp_path):
 
 def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(grown, tmp_path):
     """Its head leaves out what is coarse; one that does not would add what no discriminator has seen."""
-    RunFolder.create(tmp_path / "run", CONFIG).save_generator(finished_generator(grown, CONFIG), "standing statistics")
+    RunFolder.create(tmp_path / "run", CONFIG).save_generator(finished_generator(grown, CONFIG))
     file = next((tmp_path / "run").glob("generator-*.safetensors"))
     higher = dataclasses.replace(CONFIG, resolutions=(32, 64, 128, 256), feature_maps_g=2, feature_maps_d=2)
     assert start_from(file, higher, CPU).level == 3

@@ -8,7 +8,9 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -18,6 +20,8 @@ from idcgan import checkpoint
 from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
 from idcgan.pyramid import Pyramid
+from idcgan.records import RunFolder
+from idcgan.state import restore
 from idcgan.training import resume, train
 
 WAYS = {
@@ -310,6 +314,35 @@ print(checkpoint.load(folder / "a"), (folder / "b").read_text(), sorted(p.name f
     assert "a could not be written" in lines[0]
     assert "b could not be written" in lines[1]
     assert lines[2] == "{'format': 1} old ['a', 'b']"
+
+
+def test_threads_that_write_the_same_file_do_not_take_it_from_each_other(tmp_path):
+    """Two made films that are the same to the byte are described at the same time, and have one name."""
+    together = threading.Barrier(2)
+
+    def write(path):
+        path.write_text("whole")
+        together.wait(20)  # both have written before either goes on
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda _: checkpoint.atomically(tmp_path / "a", write), range(2)))
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "whole")]
+
+
+def test_who_only_looks_sweeps_nothing_away(interrupted):
+    """A report on a run that still trains asks its discriminator, while the run may be writing a checkpoint."""
+    (interrupted / ".checkpoint.pt.4711.tmp").write_bytes(b"half")
+    folder = RunFolder.open(interrupted)
+    restore(folder, preset("tiny"), torch.device("cpu"))
+    assert (interrupted / ".checkpoint.pt.4711.tmp").exists()
+
+
+def test_a_resume_keeps_the_memory_limit(interrupted, monkeypatch):
+    RunFolder.open(interrupted).write(memory_limit=3.0)
+    asked = []
+    monkeypatch.setattr("idcgan.training.room", lambda limit, device: asked.append(limit) or 1e12)
+    resume(interrupted, device="cpu", progress=False)
+    assert asked == [3.0]
 
 
 def test_a_mistake_in_the_code_is_not_called_a_full_disk(tmp_path):

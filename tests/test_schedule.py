@@ -48,6 +48,13 @@ def test_the_first_level_has_nothing_to_replace():
         assert Schedule.plan(preset("tiny", **changes), 12).replaced(1, 0.0) == 1.0
 
 
+def test_a_level_that_is_gone_on_with_has_nothing_to_replace():
+    """Begun at the second level, with networks that have been through the transition."""
+    config = preset("tiny", resolutions=(16, 32, 64))
+    assert [Schedule.plan(config, 12, first=1).replaced(level, 0.0) for level in (1, 2)] == [1.0, 0.0]
+    assert Schedule.plan(config, 12).replaced(1, 0.0) == 0.0
+
+
 def test_by_the_clock_levels_end_at_their_shares_of_the_minutes():
     config = preset("recommended", resolutions=(64, 128, 256, 512, 1024), minutes=10, level_shares=(0.12, 0.28, 0.3, 0.15, 0.15))
     schedule = Schedule.plan(config, 138)

@@ -15,7 +15,7 @@ from idcgan.moments import newest_moment, read_moments
 from idcgan.records import RunFolder
 from idcgan.schedule import Schedule
 from idcgan.training_plots import Scene, plot_plan, plot_scene
-from idcgan.training_widget import Dashboard, TimeMachine
+from idcgan.training_widget import Dashboard, TimeMachine, with_growth
 
 # ---- saved moments and the time machine --------------------------------------------------------------------------------------
 
@@ -224,3 +224,8 @@ def test_the_plan_rises_in_every_level_but_the_first(minutes):
     assert set(first.get_ydata()) == {100.0}
     assert sorted(set(second.get_ydata())) == [0.0, 25.0, 50.0, 75.0, 100.0]
     assert np.mean(second.get_ydata() == 100.0) == pytest.approx(1 - 0.25 * 0.875, abs=0.01)
+
+
+@pytest.mark.parametrize(("resolutions", "grown"), [((16,), (16, 32)), ((64,), (32, 64)), ((16, 32), (16, 32))])
+def test_what_is_not_grown_to_is_shown_grown(resolutions, grown):
+    assert with_growth(preset("tiny", resolutions=resolutions)).resolutions == grown

@@ -74,7 +74,7 @@ config = configure(preset, films, label_class, resolutions, epochs, minutes, see
 growing = with_growth(config)
 if growing is not config:
     low, high = growing.resolutions
-    print(f"{config.preset} begins at {high} x {high} and is not grown to that; the cells about growth show how it would be, from {low} x {low}")
+    print(f"{config.preset} begins at {config.resolutions[0]} and is not grown to that; the cells about growth show how it would be, {low} to {high}")
 
 # %%
 project = next((folder for folder in (Path(".."), Path("../..")) if (folder / "notebooks").is_dir()), Path())
