@@ -81,7 +81,10 @@ def train(
     if memory_limit < 0:
         raise InputError(f"--memory-limit is {memory_limit}; give gigabytes, or leave it out.")
     options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
-    given = {**{name: value for name, value in options.items() if value}, **parse_changes(changes or [])}
+    given, more = {name: value for name, value in options.items() if value}, parse_changes(changes or [])
+    if twice := sorted(given.keys() & more.keys()):
+        raise InputError(f"{twice[0]} is given twice, as an option and by --set; leave one out.")
+    given |= more
     if resume:
         if films or init or out or preset or like:
             raise InputError("--resume goes on with a run as it was started; leave out FILMS, --out, --init, --preset and --like.")
@@ -231,7 +234,7 @@ def describe_run(path: Path) -> str:
             names = [f"{pattern}/{p.name}" for p in sorted((path / pattern).glob("[0-9]*.png"))]
         if names:
             lines.append(f"  {', '.join(names)}: {meaning}")
-    return "\n".join(lines)
+    return "\n".join([*lines, f"{folder.run['data']['pyramid']}: the films it was trained on, at every level"])
 
 
 def _nearness(level: dict[str, Any]) -> str:

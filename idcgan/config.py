@@ -228,6 +228,8 @@ def parse_changes(pairs: Iterable[str]) -> dict[str, str]:
         field, equals, value = pair.partition("=")
         if not equals or not field.strip():
             raise InputError(f"{pair!r} is not of the form FIELD=VALUE; write for example learning_rate=0.0002.")
+        if field.strip() in changes:
+            raise InputError(f"{field.strip()} is given twice, as {changes[field.strip()]!r} and as {value.strip()!r}; leave one out.")
         changes[field.strip()] = value.strip()
     return changes
 

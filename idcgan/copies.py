@@ -40,7 +40,11 @@ class Search:
 
 def search(films: Description, training: Description) -> Search:
     """The nearest training film of each film."""
-    tables = distance_tables(films, training)
+    return nearest(distance_tables(films, training))
+
+
+def nearest(tables: dict[str, np.ndarray]) -> Search:
+    """Of tables (films, training), by detector."""
     return Search({k: t.min(1) for k, t in tables.items()}, {k: t.argmin(1) for k, t in tables.items()})
 
 

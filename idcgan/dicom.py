@@ -46,7 +46,7 @@ def read_dicom(path: Path) -> np.ndarray:
 
 def _grey_levels(stored: np.ndarray, ds) -> np.ndarray:
     """Stored values -> rescale -> window, VOI table or full range -> [0, 1] (DICOM PS3.3 C.11.1 and C.11.2)."""
-    from pydicom.pixels import apply_modality_lut, apply_voi
+    from pydicom.pixels import apply_modality_lut
 
     if "ModalityLUTSequence" in ds:
         values = apply_modality_lut(stored, ds).astype(np.float32)
@@ -58,11 +58,20 @@ def _grey_levels(stored: np.ndarray, ds) -> np.ndarray:
         low, high = sorted((low * slope + intercept, high * slope + intercept))  # a falling slope inverts
     film = _windowed(values, ds)
     if film is None and "VOILUTSequence" in ds:
-        bits = int(ds.VOILUTSequence[0].LUTDescriptor[2])
-        film = apply_voi(np.rint(values).astype(np.int32), ds).astype(np.float32) / np.float32(2**bits - 1)
+        film = _looked_up(values, ds.VOILUTSequence[0])
     if film is None or film.min() == film.max():  # a window beside all values is a wrong window
         film = stretch(values, low, high)
     return film
+
+
+def _looked_up(values: np.ndarray, lut) -> np.ndarray:
+    """Values through a VOI table (PS3.3 C.11.2.1.1), [0, 1]. pydicom's own counts places in the table's type: one of 8 bits wraps at 256."""
+    entries, first, bits = (int(number) for number in lut.LUTDescriptor)
+    data, entries = lut.LUTData, entries or 2**16
+    if isinstance(data, bytes):
+        data = np.frombuffer(data, np.uint8 if len(data) < 2 * entries else "<u2")
+    table = np.asarray(data)[:entries].astype(np.float32) / np.float32(2**bits - 1)
+    return table[np.clip(np.rint(values).astype(np.int64) - first, 0, len(table) - 1)]
 
 
 def _stored_range(stored: np.ndarray, bits: int) -> tuple[float, float]:

@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from importlib import import_module, metadata
 from pathlib import Path
 
-from .forecast import gigabytes
-
 NEEDED = {
     "torch": ("training", "pip install -e . -c constraints.txt"),
     "numpy": ("everything", "pip install -e . -c constraints.txt"),
@@ -56,7 +54,7 @@ def _package(report: Report, name: str, without: str, needed: bool = False) -> N
     try:
         import_module(name)
         report.sentences.append(f"{name} {metadata.version(DISTRIBUTIONS.get(name, name))} is installed.")
-    except ImportError as error:
+    except (ImportError, OSError, RuntimeError) as error:  # a shared library that does not load
         broken = "is missing" if isinstance(error, ModuleNotFoundError) and error.name == name else f"cannot be loaded ({error})"
         report.sentences.append(f"{name} {broken}; {without}.")
         report.healthy = report.healthy and not needed
@@ -64,6 +62,7 @@ def _package(report: Report, name: str, without: str, needed: bool = False) -> N
 
 def _machine(report: Report) -> None:
     from . import machine, tuning
+    from .forecast import gigabytes
 
     device = machine.choose_device()
     memory, disk = machine.memory_available(), shutil.disk_usage(Path.cwd()).free

@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 from . import machine, tuning
 from .errors import InputError
 from .features import FeatureNetwork, load_features
-from .filmset import FilmSet, Item, collect
+from .filmset import LEAST, FilmSet, Item, collect
 from .intake import cores
 from .judgement import judge
 from .memorising import membership_by_discriminator, search_for_copies
@@ -53,6 +53,7 @@ def evaluate(
     network = load_features(settings.features)
     about = subject(source, settings.count, settings.seed, settings.resolution, settings.device, settings.spread)
     evidence = _collect(about, real, train, network, settings)
+    beside = _both_classes(evidence, real, train or about.training, other, settings) if other else None  # refused now, not after minutes
     with threadpool_limits(1):  # small matrices, many of them: on busy cores the threads of BLAS mostly wait for each other
         report: dict[str, Any] = {"about": _about(evidence, source, real, train, network, settings)}
         report |= judge(evidence.made, evidence.held_out, evidence.training, evidence.other, about.resolution, network, settings)
@@ -60,7 +61,7 @@ def evaluate(
             report |= search_for_copies(evidence.made, evidence.training, evidence.held_out, settings)
             report |= membership_by_discriminator(about, evidence.training, evidence.held_out, settings)
     if other:
-        report["usefulness"] = _usefulness(evidence, real, train or about.training, other, network, settings)
+        report["usefulness"] = _usefulness(evidence, *beside, network, settings)
     if about.run:
         report["history"] = [{"resolution": int(r), **level} for r, level in about.run.run["levels"].items()]
     report["curves"] = _curves(evidence)
@@ -73,6 +74,8 @@ def evaluate(
 
 def _collect(about: Subject, real: str | Path, train: str | Path, network: FeatureNetwork, settings: Settings) -> Evidence:
     label_class = settings.label_class or about.label_class
+    if about.label_class not in ("", label_class):
+        raise InputError(f"{about.name} was trained on films of class {about.label_class!r}, and --class is {label_class!r}; leave it out.")
     if not train:
         refuse_other_films(about)
     train = train or about.training
@@ -88,12 +91,18 @@ def _collect(about: Subject, real: str | Path, train: str | Path, network: Featu
     held_out = gather("held-out films", held)
     if learnt:
         training = gather("training films", learnt)
+    elif len(held_out) < 2 * LEAST:
+        raise InputError(
+            f"--real {real} has {len(held_out)} films that can be used. Without training films one half of them plays these: name them with --train, "
+            f"or hold out {2 * LEAST} and more."
+        )
     else:  # floors need two sets of real films
         half = len(held_out) // 2
         training, held_out = held_out.first(half), held_out.at(range(half, len(held_out)))
     made = gather("made films", about.items)
     beside = other_class(real, label_class)
-    wrong = gather("other class", real_films(beside[0], beside[1], about.resolution, about.square, "--real")) if beside else None
+    others = real_films(beside[0], beside[1], about.resolution, about.square, "--real") if beside else []
+    wrong = gather("other class", others) if len(others) >= LEAST else None  # a landmark; a few films of it are none
     return Evidence(about, made, held_out, training, wrong, bool(learnt), label_class)
 
 
@@ -138,12 +147,15 @@ def _curves(evidence: Evidence) -> dict[str, Any]:
     return {"spectrum": {name: films.films.spectrum.mean(0).round(2).tolist() for name, films in sets.items()}}
 
 
-def _usefulness(evidence: Evidence, real: Any, train: Any, source: Any, network: FeatureNetwork, settings: Settings) -> dict[str, Any]:
-    """The two classes' films of all three kinds. Raises InputError where one of the six sets is not to be had."""
-    about, label_class, resolution = evidence.subject, evidence.label_class, evidence.subject.resolution
-    beside = other_class(train, label_class)
+def _both_classes(evidence: Evidence, real: Any, train: Any, source: Any, settings: Settings) -> tuple[str, Subject, list[Item]]:
+    """The other class, its made films and its training films. Raises InputError where they are not to be had."""
+    about, resolution = evidence.subject, evidence.subject.resolution
+    beside = other_class(train, evidence.label_class)
     if beside is None or evidence.other is None:
-        raise InputError(f"--other asks for both classes of real films; give --real and --train folders that hold two classes (not {train or real}).")
+        raise InputError(
+            f"--other asks for both classes of real films; give --real and --train folders that hold two classes (not {train or real}), "
+            f"{LEAST} films of each and more."
+        )
     wrong = beside[1]
     films = subject(source, settings.count, settings.seed, resolution, settings.device, settings.spread)
     if films.label_class not in ("", wrong):
@@ -152,13 +164,19 @@ def _usefulness(evidence: Evidence, real: Any, train: Any, source: Any, network:
         raise InputError(
             f"--other {source} makes films of {films.resolution} and {about.name} of {resolution}; make them the same with --resolution."
         )
+    learnt = real_films(beside[0], wrong, resolution, about.square, "--train")
+    _refuse_overlap(evidence.other.items, learnt, real, train)
+    return wrong, films, learnt
+
+
+def _usefulness(evidence: Evidence, wrong: str, films: Subject, items: list[Item], network: FeatureNetwork, settings: Settings) -> dict[str, Any]:
+    """A classifier of this class and the other one, `wrong`, of which `films` are made and `items` the training films."""
+    label_class = evidence.label_class
     made = collect(f"made {wrong} films", films.items, network, settings.cache, settings.progress)
-    learnt_items = real_films(beside[0], wrong, resolution, about.square, "--train")
-    _refuse_overlap(evidence.other.items, learnt_items, real, train)
-    learnt = collect(f"training films, {wrong}", learnt_items, network, settings.cache, settings.progress)
+    learnt = collect(f"training films, {wrong}", items, network, settings.cache, settings.progress)
 
     def by_class(this: FilmSet, that: FilmSet) -> dict[str, Any]:
         return {label_class: this.films.features, wrong: that.films.features}
 
     found = usefulness(by_class(evidence.training, learnt), by_class(evidence.made, made), by_class(evidence.held_out, evidence.other), settings.seed)
-    return {"other": str(source), **found}
+    return {"other": films.name, **found}

@@ -27,6 +27,9 @@ from .intake import Planes, candidates, cores, identified, prepare
 from .pyramid import Pyramid
 from .sampling import Source, picture
 
+LEAST = 8  # films of a set
+MOST_AT_ONCE = 8  # films in memory on any number of cores: one of 2048 x 2048 that a generator makes takes some 0.4 GB
+
 
 @dataclass(frozen=True)
 class Item:
@@ -73,8 +76,10 @@ def real_items(source: str | Path, label_class: str | None, resolution: int, squ
         items = _pyramid_items(Pyramid.open(source), resolution)
     else:
         films, _ = candidates(source, label_class, resolution)
-        films, _ = identified(films, cores(), progress=False, alike=alike)
-        items = [Item(film.source, f"{film.sha256} {square} {resolution}", lambda film=film: prepare(film, [resolution], square)) for film in films]
+        films, gone = identified(films, cores(), progress=False, alike=alike)
+        unread = [entry for entry in gone if entry["sha256"] is None]  # each says why, where the others are looked at
+        items = [Item(entry["source"], f"unread {entry['source']}", lambda entry=entry: entry["reason"]) for entry in unread]
+        items += [Item(film.source, f"{film.sha256} {square} {resolution}", lambda film=film: prepare(film, [resolution], square)) for film in films]
     return sorted(items, key=lambda item: hashlib.sha256(item.key.encode()).digest())
 
 
@@ -131,8 +136,8 @@ def noise_items(count: int, resolution: int, seed: int) -> list[Item]:
     return [Item(f"noise {i}", f"noise {seed} {i} {resolution}", lambda i=i: draw(i)) for i in range(count)]
 
 
-def collect(title: str, items: list[Item], network: FeatureNetwork, cache: Path | None = None, progress: bool = True, least: int = 8) -> FilmSet:
-    """Draw and describe every film; a few per core are in memory at a time. Raises InputError where fewer than `least` can be used."""
+def collect(title: str, items: list[Item], network: FeatureNetwork, cache: Path | None = None, progress: bool = True) -> FilmSet:
+    """Draw and describe every film; a few are in memory at a time. Raises InputError where fewer than LEAST can be used."""
     kept, described, left_out = [], [], []
     bar = tqdm(items, desc=title, unit="film", leave=False, disable=not progress)
     for item, look in zip(bar, _ahead(items, network, cache), strict=True):
@@ -141,20 +146,21 @@ def collect(title: str, items: list[Item], network: FeatureNetwork, cache: Path 
         else:
             kept.append(item)
             described.append(look)
-    if len(kept) < least:
+    if len(kept) < LEAST:
         reason = f"; the first left out: {left_out[0]}" if left_out else "."
-        raise InputError(f"{title}: {len(kept)} films can be used, and a comparison needs {least}{reason}")
+        raise InputError(f"{title}: {len(kept)} films can be used, and a comparison needs {LEAST}{reason}")
     return FilmSet(title, kept, stack(described), left_out)
 
 
 def _ahead(items: list[Item], network: FeatureNetwork, cache: Path | None) -> Iterator[Description | str]:
-    """`_look` at each in order, one thread per core, no more than two films per core begun and not yet asked for."""
-    with _one_thread_each(), ThreadPoolExecutor(cores()) as pool:
+    """`_look` at each in order, one thread per core, no more than two films per thread begun and not yet asked for."""
+    threads = min(cores(), MOST_AT_ONCE)
+    with _one_thread_each(), ThreadPoolExecutor(threads) as pool:
         waiting: deque = deque()
         try:
             for item in items:
                 waiting.append(pool.submit(_look, item, network, cache))
-                if len(waiting) >= 2 * cores():
+                if len(waiting) >= 2 * threads:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()

@@ -47,7 +47,7 @@ def fid_infinity(pool: Pool, a: Places, b: Places, sizes: int = 6, repeats: int 
     shares = np.repeat(np.linspace(0.5, 1.0, sizes), repeats)
     inverse, values = [], []
     for share in shares:
-        n, m = max(4, round(share * len(a))), max(4, round(share * len(b)))
+        n, m = max(2, round(share * len(a))), max(2, round(share * len(b)))
         values.append(fid(pool, rng.choice(a, n, replace=False), rng.choice(b, m, replace=False)))
         inverse.append(0.5 / n + 0.5 / m)
     return float(np.polyfit(inverse, values, 1)[1])

@@ -24,14 +24,17 @@ from .subject import Subject
 
 def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
     """Near-copies among all made films, the membership test by distance, and MiFID."""
-    found, known = copies.search(made.films, training.films), copies.search(held_out.films, training.films)
+    trained, real = len(training), joined(training.films, held_out.films)
+    among = copies.distance_tables(real, real)
+    found = copies.search(made.films, training.films)
+    known, same = (copies.nearest({k: t[rows, :trained] for k, t in among.items()}) for rows in (slice(trained, None), slice(trained)))
     flags = copies.flagged(found, known)
     order = np.argsort(np.min([found.distance[k] / _line(known, k) for k in found.distance], axis=0))
     pairs = [{"film": made.items[i].name, "flagged": bool(flags[i]), **_nearest(found, known, training, i)} for i in order[:10]]
     closest = [int(known.distance[k].argmin()) for k in known.distance]
     p = copies.copies_p(found, known)
     count = int(flags.sum())
-    machine = copies.flagged(copies.search(training.films, training.films), known)
+    machine = copies.flagged(same, known)
     distances = {name: {k: d.round(4).tolist() for k, d in s.distance.items()} for name, s in (("made", found), ("held-out", known))}
     entry = {
         "title": "near-copies", "family": "copies", "unit": "share of films", "worse": "high",
@@ -48,7 +51,7 @@ def search_for_copies(made: FilmSet, training: FilmSet, held_out: FilmSet, setti
     }  # fmt: skip
     return {
         "copies": entry,
-        "membership": _membership(made, training, held_out, settings),
+        "membership": _membership(made, training, held_out, among, settings),
         "mifid": _mifid(made, training, held_out, settings),
     }
 
@@ -63,9 +66,9 @@ def _nearest(found: copies.Search, known: copies.Search, training: FilmSet, i: i
     return {"training": training.items[found.nearest[by][i]].name, "by": by, "distances": {k: float(d[i]) for k, d in found.distance.items()}}
 
 
-def _membership(made: FilmSet, training: FilmSet, held_out: FilmSet, settings: Settings) -> dict[str, Any]:
+def _membership(made: FilmSet, training: FilmSet, held_out: FilmSet, among: dict[str, np.ndarray], settings: Settings) -> dict[str, Any]:
+    """`among`: distances of the real films to each other, training films first."""
     real, trained, half = joined(training.films, held_out.films), len(training), len(held_out) // 2
-    among = copies.distance_tables(real, real)
     kept, played = np.r_[0:trained, trained + half : len(real.features)], slice(trained, trained + half)  # half of the held-out films play made ones
     found = copies.membership_by_distance(copies.distance_tables(real, made.films), among, trained, settings.seed)
     machine = copies.membership_by_distance({k: t[:, :trained] for k, t in among.items()}, among, trained, settings.seed)

@@ -39,12 +39,15 @@ class Picture:
 
 
 def write_report(report: dict[str, Any], evidence: Evidence, out: Path, show_real: bool = True) -> Path:
-    """Write the report into the folder `out`; returns report.html. `show_real=False` leaves out every picture of a real film.
+    """Write the report into the folder `out`; returns report.html. `show_real=False` leaves out every picture and every name of a real film.
 
     Raises InputError where the folder cannot be made, WorkError where the disk is full.
     """
+    if not show_real:
+        report |= nameless(report, evidence)
     report |= {"verdicts": verdicts(report), "limits": limits(report)}
     pictures = _pictures(report, evidence, show_real)
+    refuse_out(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -59,6 +62,31 @@ def write_report(report: dict[str, Any], evidence: Evidence, out: Path, show_rea
     return out / "report.html"
 
 
+def refuse_out(out: Path) -> None:
+    """Raises InputError where no folder `out` can be: asked before work that takes minutes."""
+    there = next((part for part in (out, *out.absolute().parents) if part.exists()), None)
+    if there is not None and not there.is_dir():
+        raise InputError(f"{there} is a file; --out must name a folder.")
+
+
+def nameless(report: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
+    """What of a report names real films or says where they lie, without that: names of films are often names of patients."""
+    about = report["about"]
+    places = {name: Path(about[name]).name for name in ("source", "real", "train")}
+    hidden = {"about": about | places | {"command": [], "init": about["init"] and Path(about["init"]).name,
+              "left_out": ["not named here (--hide-real)."] * len(about["left_out"])}}  # fmt: skip
+    if "copies" in report:
+        found = report["copies"]
+        learnt = {item.name: f"training film {i + 1}" for i, item in enumerate(evidence.training.items)}
+        held = {item.name: f"held-out film {i + 1}" for i, item in enumerate(evidence.held_out.items)}
+        hidden["copies"] = found | {
+            "twins": [held[name] for name in found["twins"]],
+            "pairs": [pair | {"training": learnt[pair["training"]]} for pair in found["pairs"]],
+            "nearest_held_out": [pair | {"film": held[pair["film"]], "training": learnt[pair["training"]]} for pair in found["nearest_held_out"]],
+        }
+    return hidden
+
+
 def evaluate_all(sources: list[Path], real: str, train: str, other: str, settings: Settings, out: Path | None = None, json_file: Path | None = None,
                  show_real: bool = True) -> str:  # fmt: skip
     """A report on each source; where there are several, each in a folder of `out` and a table of all. Returns what to tell a person."""
@@ -70,8 +98,9 @@ def evaluate_all(sources: list[Path], real: str, train: str, other: str, setting
     if twice:
         raise InputError(f"two of the sources are called {twice}; give each folder a name of its own.")
     for source, name in zip(sources, names, strict=True):
-        report, evidence = evaluate(source, real, train, other, settings)
         here = default_report(source) if out is None else out if len(sources) == 1 else out / name
+        refuse_out(here)
+        report, evidence = evaluate(source, real, train, other, settings)
         page = write_report(report, evidence, here, show_real)
         reports.append(report)
         says += [f"{verdict['question']} {verdict['answer']}" for verdict in report["verdicts"]] if len(sources) == 1 else []

@@ -88,6 +88,8 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
 
 def _weights_file(source: Path, resolution: int | None) -> Path:
     if source.is_file():
+        if source.suffix != ".safetensors":
+            raise InputError(f"{source} is no generator; give the run folder, or a generator-*.safetensors of it.")
         return source
     files = {int(p.stem.split("-")[1]): p for p in sorted(source.glob("generator-*.safetensors")) if p.stem.split("-")[1].isdecimal()}
     if not files:

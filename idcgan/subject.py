@@ -49,12 +49,13 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
     made = load_generator(path, resolution or None, device, spread)
     if made.resolution < SMALLEST:
         raise InputError(f"{path} makes films of {made.resolution} x {made.resolution}, and the measures need {SMALLEST}; train to a higher level.")
-    items, projected = generated_items(made, count, seed), bool(json.loads(made.facts["config"]).get("projected"))
+    items, config = generated_items(made, count, seed), json.loads(made.facts["config"])
+    label_class, square, projected = config.get("label_class", ""), config.get("square", "crop"), bool(config.get("projected"))
     if run is None:
-        return Subject(path.stem, items, made.resolution, projected=projected)
-    pyramid, config = Path(run.run["data"]["pyramid"]), run.run["config"]
+        return Subject(path.stem, items, made.resolution, label_class, square, projected=projected)
+    pyramid = Path(run.run["data"]["pyramid"])
     there = (pyramid / "manifest.json").is_file() and made.resolution in Pyramid.open(pyramid).resolutions
-    return Subject(path.name, items, made.resolution, config["label_class"], config["square"], str(pyramid) if there else "", run, projected)
+    return Subject(path.name, items, made.resolution, label_class, square, str(pyramid) if there else "", run, projected)
 
 
 def refuse_other_films(about: Subject) -> None:
@@ -83,6 +84,8 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
     """
     source = str(source)
     if source.startswith("phantom:"):
+        if source.split(":")[1] != (label_class or source.split(":")[1]):
+            raise InputError(f"{option} is {source} and the films are of class {label_class!r}; name phantom:{label_class}.")
         return real_items(source, None, resolution, square)
     path = Path(source)
     if not (path / "manifest.json").is_file():
@@ -91,6 +94,10 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
             if film.suffix.lower() == ".png" and is_synthetic(film):
                 raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
         return real_items(path, wanted, resolution, square)
+    pyramid = Pyramid.open(path)
+    for name, theirs, ours in (("class", pyramid.label_class, label_class), ("square", pyramid.square, square)):
+        if theirs and ours and theirs != ours:
+            raise InputError(f"{option} {path} is a pyramid of {name} {theirs!r}, and the films are of {name} {ours!r}; name one of theirs.")
     return real_items(path, None, resolution, square)
 
 

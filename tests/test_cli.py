@@ -5,6 +5,8 @@ import errno
 import json
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from collections import namedtuple
 from pathlib import Path
@@ -146,6 +148,8 @@ def test_a_class_that_is_not_there(terminal, tmp_path):
 
 
 WRONG_OPTIONS = {
+    "a field twice": (["--set", "ema=0.9", "--set", "ema=0.99"], ["ema is given twice", "leave one out"]),
+    "an option and its field": (["--seed", "4", "--set", "seed=3"], ["seed is given twice", "--set"]),
     "NaN": (["--set", "learning_rate=nan"], ["learning_rate is nan", "finite"]),
     "infinity": (["--minutes", "inf"], ["minutes is inf", "finite"]),
     "unknown preset": (["--preset", "paper-normal-16"], ["unknown preset 'paper-normal-16'", "did you mean 'paper-normal-1"]),
@@ -481,6 +485,31 @@ def test_doctor_finds_this_installation_healthy(terminal):
     assert "torch" in said.out
     assert "missing" not in said.out.replace("distributed is missing", "")
     assert "Training will use" in said.out
+
+
+def test_doctor_works_without_torch():
+    """On the machine that it is for."""
+    script = """
+import sys
+
+class NoTorch:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "torch":
+            raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+sys.meta_path.insert(0, NoTorch())
+from idcgan.doctor import examine
+print(*examine().sentences, sep="\\n")
+"""
+    said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert said.returncode == 0, said.stderr
+    assert "torch is missing; training cannot work without it" in said.stdout
+
+
+def test_a_checkpoint_is_no_generator(terminal, run_copy, tmp_path):
+    before = everything_below(run_copy)
+    is_one_sentence(terminal("sample", run_copy / "checkpoint.pt", "--out", tmp_path / "made"), 2, "checkpoint.pt", "run folder")
+    assert everything_below(run_copy) == before
 
 
 @pytest.mark.parametrize(("package", "code"), [("safetensors", 1), ("matplotlib", 0), ("pydicom", 0)])

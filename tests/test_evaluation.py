@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from conftest import REAL, everything_below, write_films
+from conftest import REAL, everything_below, write_film, write_films
 from PIL import Image
 from safetensors.torch import save_file
 
@@ -200,11 +200,34 @@ def test_the_same_seed_says_the_same(report, report_folder, finished_run, tmp_pa
         assert json.loads(json.dumps(again[key])) == report[key], key
 
 
-def test_a_real_film_is_shown_nowhere_when_it_is_hidden(judge, finished_run, tmp_path):
-    said = judge(finished_run, "--real", HELD_OUT, "-n", 12, "--out", tmp_path / "r", "--hide-real")
-    assert said.code == 0, said.err
+def test_a_real_film_is_shown_and_named_nowhere_when_it_is_hidden(judge, tmp_path, monkeypatch):
+    """Files are often called after patients: a twin of a training film, a damaged film, the nearest ones, the folders."""
+    for folder, seeds in {"Held": range(500, 515), "Learnt": range(900, 920), "made": range(300, 312)}.items():
+        for seed in seeds:
+            write_film(tmp_path / folder / f"{'film' if folder == 'made' else 'DOE'}-{seed}.png", seed)
+    (tmp_path / "Held" / "DOE-damaged.png").write_bytes(b"no film")
+    monkeypatch.setattr("idcgan.copies.TWIN", 10.0)  # all of them
+    for hidden, out in ((["--hide-real"], tmp_path / "r"), ([], tmp_path / "open")):
+        said = judge(tmp_path / "made", "--real", tmp_path / "Held", "--train", tmp_path / "Learnt", "--out", out, *hidden)
+        assert said.code == 0, said.err
+        for name in ("report.html", "report.json"):
+            text = (out / name).read_text()
+            assert ("DOE-" in text) == (not hidden), name
+            assert (str(tmp_path) in text) == (not hidden), name
     assert not (tmp_path / "r" / "nearest-pairs.png").exists()
-    assert "real films of patients" not in (tmp_path / "r" / "report.html").read_text()
+    page = (tmp_path / "r" / "report.html").read_text()
+    assert "real films of patients" not in page
+    assert "15 held-out films lie so near" in page
+    assert "1 films could not be used" in page
+
+
+def test_the_other_class_is_a_landmark_and_no_condition(judge, tmp_path):
+    for folder, seeds in {"real/normal": range(500, 516), "real/abnormal": range(900, 903), "made": range(300, 312)}.items():
+        for seed in seeds:
+            write_film(tmp_path / folder / f"{seed}.png", seed)
+    said = judge(tmp_path / "made", "--real", tmp_path / "real", "--class", "normal", "--out", tmp_path / "r")
+    assert said.code == 0, said.err
+    assert "other class" not in json.loads((tmp_path / "r" / "report.json").read_text())["kid"]["placed"]
 
 
 def test_films_of_latents_farther_out_are_other_films_and_the_page_says_so(judge, finished_run, report, tmp_path):
@@ -409,13 +432,13 @@ def test_held_out_films_that_were_trained_on(judge, finished_run, pyramid_path, 
     refused(judge(finished_run, "--real", pyramid_path), before, finished_run, "12 films", "held-out films must be others")
 
 
-def test_the_same_films_cut_or_drawn_in_another_way_are_the_same(judge, finished_run, pyramid_path, tmp_path):
-    """The phantoms of the run at another size, and films of a folder whose pyramid was made square by a frame."""
+def test_the_same_films_drawn_or_cut_in_another_way(judge, finished_run, tmp_path):
+    """The phantoms of the run at another size are the same; a pyramid that was made square by a frame is not like the made films."""
     before, source = everything_below(finished_run), json.loads((finished_run / "run.json").read_text())["data"]["films"]
     refused(judge(finished_run, "--real", source), before, finished_run, "held-out films must be others")
     films = write_films(tmp_path / "films", 9)
     padded = Pyramid.build(films, tmp_path / "padded", (32,), square="pad", workers=1, progress=False).path
-    refused(judge(finished_run, "--real", padded, "--train", films), before, finished_run, "9 films", "held-out films must be others")
+    refused(judge(finished_run, "--real", padded, "--train", films), before, finished_run, "square 'pad'", "'crop'")
 
 
 def test_a_pyramid_that_was_changed_after_the_run(judge, finished_run, pyramid_path, tmp_path):
@@ -456,6 +479,10 @@ REFUSALS = {
     "features nobody knows": (["RUN", "--real", HELD_OUT, "--features", "vgg"], ["vgg", "efficientnet-lite0", "inception:FILE"]),
     "weights that are not there": (["RUN", "--real", HELD_OUT, "--features", "inception:w.pth"], ["w.pth", "never downloaded"]),
     "usefulness without a second class": (["RUN", "--real", HELD_OUT, "--other", "RUN"], ["--other", "both classes"]),
+    "too few to be halved": (["films", "--real", "phantom:normal:15:9"], ["15 films", "--train", "16"]),
+    "phantoms of the other class": (["RUN", "--real", "phantom:abnormal:16:7", "--class", "normal"], ["phantom:abnormal", "'normal'"]),
+    "another class than the generator's": (["pretrained:abnormal", "--real", HELD_OUT, "--class", "normal"], ["'normal'", "'abnormal'"]),
+    "a report where a file is": (["RUN", "--real", HELD_OUT, "--out", "films/00.png/report"], ["00.png is a file", "--out"]),
     "a seed below 0": (["RUN", "--real", HELD_OUT, "--seed", "-1"], ["seed", "-1"]),
     "two sources of one name": (["RUN", "RUN", "--real", HELD_OUT], ["name of its own"]),
 }
@@ -464,6 +491,7 @@ REFUSALS = {
 @pytest.mark.parametrize(("arguments", "words"), REFUSALS.values(), ids=REFUSALS)
 def test_wrong_input(judge, finished_run, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
+    write_films(tmp_path / "films", 9)
     before = everything_below(finished_run)
     refused(judge(*(str(finished_run) if a == "RUN" else a for a in arguments)), before, finished_run, *words)
 

@@ -307,6 +307,17 @@ def test_dicom_voi_table(tmp_path):
     np.testing.assert_allclose(film, values.astype(float) ** 2 / 65535, atol=1e-4)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_dicom_voi_table_of_eight_bits(tmp_path, packed):
+    """4,096 values to 256 grey levels: places beyond 255 must not wrap."""
+    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    values = stored_ramp(0, 4095)
+    table, levels = pydicom.Dataset(), (np.arange(4000) // 16).astype(np.uint8)
+    table.LUTDescriptor, table.LUTData = [4000, 50, 8], (levels if packed else levels.astype("<u2")).tobytes()
+    film = read_film(dicom(tmp_path / "film.dcm", values, 12, VOILUTSequence=[table]))
+    np.testing.assert_allclose(film, np.clip(values.astype(int) - 50, 0, 3999) // 16 / 255, atol=1e-6)
+
+
 def test_dicom_first_frame_and_colour(tmp_path):
     values = stored_ramp(0, 4095)
     film = read_film(dicom(tmp_path / "a.dcm", np.stack([values, values[::-1]]), 12, NumberOfFrames=2))

@@ -415,7 +415,8 @@ for n, right in needed.items():
 
 # %%
 their_real = real or f"phantom:{folder.run['config']['label_class']}"
-study = make_study(folder.path, their_real, Path(tempfile.mkdtemp()) / "study", count=tiny(64, 4), side=128, progress=False)
+gone_at_the_end = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # it holds the real films
+study = make_study(folder.path, their_real, Path(gone_at_the_end.name) / "study", count=tiny(64, 4), side=128, progress=False)
 reading = ReaderStudy(study, "you")
 reading.film.layout.width = reading.film.layout.height = "256px"
 reading
