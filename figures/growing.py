@@ -68,14 +68,19 @@ def draw(columns: list[Ways]) -> Figure:
             for colour, (way, lengths) in enumerate(ways.items()):
                 minutes = sorted(lengths)
                 seen = [[value(report, measure) for report in lengths[length]] for length in minutes]
-                axes.plot(minutes, [np.mean(values) for values in seen], color=f"C{colour}", linewidth=1.8, label=way.replace("-", " "))
-                for length, values in zip(minutes, seen, strict=True):
-                    axes.plot([length] * len(values), values, "o", color=f"C{colour}", markersize=4, alpha=0.6)
+                # one number of minutes makes no line: the ways stand side by side, a bar at the mean of each
+                at = [length * (1.08 ** (colour - (len(ways) - 1) / 2) if len(minutes) == 1 else 1) for length in minutes]
+                style = {"marker": "_", "markersize": 18, "markeredgewidth": 2} if len(minutes) == 1 else {}
+                axes.plot(at, [np.mean(values) for values in seen], color=f"C{colour}", linewidth=1.8, label=way.replace("-", " "), **style)
+                for place, values in zip(at, seen, strict=True):
+                    axes.plot([place] * len(values), values, "o", color=f"C{colour}", markersize=4, alpha=0.6)
             if measure == "swd":
                 axes.axhline(some[measure]["placed"]["real"], color="0.6", linewidth=1, linestyle=":")
             axes.set(xscale="log", ylim=(0, None), ylabel=words if column == 0 else "")
             axes.set_xticks(minutes, [f"{length:g}" for length in minutes], minor=False)
             axes.minorticks_off()
+            if len(minutes) == 1:
+                axes.set_xlim(minutes[0] / 1.4, minutes[0] * 1.4)
             axes.spines[["top", "right"]].set_visible(False)
         grid[0][column].set_title(f"{some['about']['resolution']} x {some['about']['resolution']}")
         grid[0][column].legend(fontsize=8, frameon=False)

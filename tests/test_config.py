@@ -146,7 +146,7 @@ def test_what_a_preset_says_level_by_level_goes_with_the_levels():
     shorter = preset("long", resolutions="256,512,1024", detail=(16.0, 8.0, 4.0))
     assert (shorter.batch_size, shorter.level_shares, shorter.detail) == ((8, 16, 16), PRESETS["long"]["level_shares"][:3], (16.0, 8.0, 4.0))
     other = preset("long", resolutions=(128, 256, 512, 1024, 2048, 4096))
-    assert (other.batch_size, other.detail, other.level_shares) == ((8, 8, 16, 16, 16, 16), (16.0, 16.0, 16.0, 16.0, 64.0, 64.0), ())
+    assert (other.batch_size, other.detail, other.level_shares) == ((8, 8, 16, 16, 16, 16), (16.0, 16.0, 16.0, 32.0, 64.0, 64.0), ())
     assert preset("long", resolutions=(256,), batch_size=4).batch_size == (4,)
 
 
