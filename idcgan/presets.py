@@ -148,8 +148,8 @@ PRESETS["long"] = dict(
     mends_from=1024,
     # crops are cheap, and more of them make batch norm's statistics steadier
     batch_size=(8, 16, 16, 16),
-    # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 1024, where it is
-    # less, shown 16 times, half the Nyquist frequency stayed 3 dB short, 2.4 shown 32 times (docs/tries.md, What enlarging loses). At 2048, of films of 1024 enlarged, it is a quarter of what it is at 1024;
-    # shown 16 times, D saw nothing for 1,800 steps
+    # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 1024, where it is less,
+    # half the Nyquist frequency stayed 3 dB short shown 16 times, 2.4 shown 32 times (docs/tries.md, What enlarging loses). At 2048, of films of
+    # 1024 enlarged, it is a quarter of what it is at 1024; shown 16 times, D saw nothing for 1,800 steps
     detail=(16.0, 16.0, 32.0, 64.0),
 )
