@@ -42,7 +42,7 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         _make_ready(out)
     else:
         RunFolder.refuse(out)
-    there = out.exists()
+    there = {p.name for p in out.iterdir()} if out.is_dir() else None
     out.mkdir(parents=True, exist_ok=True)
     # tied to this process: where it is killed, the run ends, and another attempt can take the folder
     command = [sys.executable, "-m", "idcgan.tied", str(os.getpid()), "papermill", str(notebook), str(out / "notebook.ipynb"), "--no-progress-bar",
@@ -72,13 +72,14 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
     return status
 
 
-def _take_back(out: Path, there: bool) -> None:
-    """Leave nothing of a run that has not begun; what lay in a folder that was `there` before stays."""
+def _take_back(out: Path, there: set[str] | None) -> None:
+    """Leave nothing of a run that has not begun; names that were `there` before stay (None: the folder was not)."""
     if (out / "run.json").exists():
         return
-    if not there:
+    if there is None:
         shutil.rmtree(out, ignore_errors=True)
-    for name in PAPERMILLS:
+        return
+    for name in {*PAPERMILLS, "stop"} - there:
         (out / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         out.rmdir()

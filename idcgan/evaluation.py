@@ -6,6 +6,7 @@ what came out, `report.py` draws it. All of it is deterministic given the seed.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from . import machine, tuning
 from .errors import InputError
 from .features import FeatureNetwork, load_features
-from .filmset import LEAST, FilmSet, Item, collect
+from .filmset import LEAST, UNREAD, FilmSet, Item, collect
 from .intake import cores
 from .judgement import judge
 from .memorising import membership_by_discriminator, search_for_copies
@@ -74,7 +75,7 @@ def evaluate(
 
 def _collect(about: Subject, real: str | Path, train: str | Path, network: FeatureNetwork, settings: Settings) -> Evidence:
     label_class = settings.label_class or about.label_class
-    if about.label_class not in ("", label_class):
+    if about.label_class.lower() not in ("", label_class.lower()):
         raise InputError(f"{about.name} was trained on films of class {about.label_class!r}, and --class is {label_class!r}; leave it out.")
     if not train:
         refuse_other_films(about)
@@ -101,14 +102,16 @@ def _collect(about: Subject, real: str | Path, train: str | Path, network: Featu
         training, held_out = held_out.first(half), held_out.at(range(half, len(held_out)))
     made = gather("made films", about.items)
     beside = other_class(real, label_class)
-    others = real_films(beside[0], beside[1], about.resolution, about.square, "--real") if beside else []
-    wrong = gather("other class", others) if len(others) >= LEAST else None  # a landmark; a few films of it are none
+    wrong = None
+    if beside:
+        with contextlib.suppress(InputError):  # a landmark, no condition: a few films of it are none
+            wrong = gather("other class", real_films(beside[0], beside[1], about.resolution, about.square, "--real"))
     return Evidence(about, made, held_out, training, wrong, bool(learnt), label_class)
 
 
 def _refuse_overlap(held: list[Item], learnt: list[Item], real: str | Path, train: str | Path) -> None:
     shared = {_identity(item) for item in learnt}
-    both = [item.name for item in held if _identity(item) in shared]
+    both = [item.name for item in held if _identity(item) in shared and not item.key.startswith(UNREAD)]
     if both:
         raise InputError(
             f"{len(both)} films are in --real {real} and in the training films {train} (the first: {both[0]}); held-out films must be others, "

@@ -28,6 +28,7 @@ from .pyramid import Pyramid
 from .sampling import Source, picture
 
 LEAST = 8  # films of a set
+UNREAD = "unread "  # what the key of a file begins with that could not be hashed
 MOST_AT_ONCE = 8  # films in memory on any number of cores: one of 2048 x 2048 that a generator makes takes some 0.4 GB
 
 
@@ -78,7 +79,7 @@ def real_items(source: str | Path, label_class: str | None, resolution: int, squ
         films, _ = candidates(source, label_class, resolution)
         films, gone = identified(films, cores(), progress=False, alike=alike)
         unread = [entry for entry in gone if entry["sha256"] is None]  # each says why, where the others are looked at
-        items = [Item(entry["source"], f"unread {entry['source']}", lambda entry=entry: entry["reason"]) for entry in unread]
+        items = [Item(entry["source"], f"{UNREAD}{entry['source']}", lambda entry=entry: entry["reason"]) for entry in unread]
         items += [Item(film.source, f"{film.sha256} {square} {resolution}", lambda film=film: prepare(film, [resolution], square)) for film in films]
     return sorted(items, key=lambda item: hashlib.sha256(item.key.encode()).digest())
 

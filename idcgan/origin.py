@@ -15,6 +15,7 @@ from .config import RunConfig
 from .errors import InputError
 from .presets import PRESETS
 from .pretrained import is_pretrained, players
+from .records import RunFolder
 from .sampling import Source, load_generator
 from .state import State, level_seed, new_state, start
 
@@ -71,6 +72,11 @@ def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weigh
 
 def _shapes(network: nn.Module) -> dict[str, torch.Size]:
     return {k: v.shape for k, v in network.state_dict().items() if not k.startswith(BORROWED)}
+
+
+def has_finished(path: str | Path | None) -> bool:
+    """Whether `--init` names a run that was trained to its end: it has been through the transition of the level where it stands."""
+    return path is not None and (Path(path) / "run.json").is_file() and RunFolder.open(path).run["status"] == "finished"
 
 
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:

@@ -97,9 +97,12 @@ def evaluate_all(sources: list[Path], real: str, train: str, other: str, setting
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InputError(f"two of the sources are called {twice}; give each folder a name of its own.")
-    for source, name in zip(sources, names, strict=True):
-        here = default_report(source) if out is None else out if len(sources) == 1 else out / name
+    folders = [default_report(source) for source in sources]
+    if out is not None:
+        folders = [out] if len(sources) == 1 else [out / name for name in names]
+    for here in (*folders, *([json_file.parent] if json_file else [])):
         refuse_out(here)
+    for source, here in zip(sources, folders, strict=True):
         report, evidence = evaluate(source, real, train, other, settings)
         page = write_report(report, evidence, here, show_real)
         reports.append(report)

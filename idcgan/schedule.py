@@ -20,14 +20,17 @@ class Schedule:
     until: tuple[float, ...]  # empty when steps rule
     transition_share: float
     crops_from: int = 0  # levels from here on are each trained by themselves; 0: none
-    first: int = 0  # index of the level that the run begins with
+    settled: int = 0  # index of the highest level that needs no transition: the first, or one that a finished run is gone on with at
 
     @classmethod
-    def plan(cls, config: RunConfig, films: int, first: int = 0) -> Schedule:
+    def plan(cls, config: RunConfig, films: int, first: int = 0, settled: bool = False) -> Schedule:
         """From the config and the number of films; levels before index `first` are skipped and leave their share to the others.
+
+        `settled`: the networks that the run begins with have been through the transition of level `first`.
 
         Raises InputError where a level would get no step at all.
         """
+        settled_at = first if settled else 0
         largest = max(config.batch_at(level) for level in range(first, len(config.resolutions)))
         if largest > films:
             raise InputError(f"batch_size is {largest} and there are {films} films; give {films} or less.")
@@ -36,9 +39,9 @@ class Schedule:
         shares = [share / sum(raw) for share in raw]
         if config.minutes:
             until = tuple(60 * config.minutes * sum(shares[: i + 1]) for i in range(len(shares)))
-            return cls(config.resolutions, (), until, rises, config.crops_from, first)
+            return cls(config.resolutions, (), until, rises, config.crops_from, settled_at)
         steps = tuple(_level_steps(config, level, films, share) if level >= first else 0 for level, share in enumerate(shares))
-        return cls(config.resolutions, steps, (), rises, config.crops_from, first)
+        return cls(config.resolutions, steps, (), rises, config.crops_from, settled_at)
 
     def progress(self, level: int, step: int, seconds: float) -> float:
         """How much of level `level` is behind us, 0 to 1: after `step` steps in it, `seconds` into the run."""
@@ -71,7 +74,7 @@ class Schedule:
 
         The first level, and one that a finished run is gone on with at (`--init`), have nothing to replace and show their own films throughout.
         """
-        if level <= self.first or self.transition_share == 0:
+        if level <= self.settled or self.transition_share == 0:
             return 1.0
         return min(1.0, progress / self.transition_share)
 

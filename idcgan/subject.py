@@ -26,7 +26,7 @@ class Subject:
     items: list[Item]
     resolution: int
     label_class: str = ""
-    square: str = "crop"
+    square: str = ""  # how the films of its training were made square, where it says so
     training: str = ""
     run: RunFolder | None = None
     projected: bool = False  # whether D was lent the features of `projected.py`
@@ -84,21 +84,27 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
     """
     source = str(source)
     if source.startswith("phantom:"):
-        if source.split(":")[1] != (label_class or source.split(":")[1]):
+        if label_class and source.split(":")[1] != label_class.lower():
             raise InputError(f"{option} is {source} and the films are of class {label_class!r}; name phantom:{label_class}.")
-        return real_items(source, None, resolution, square)
+        return real_items(source, None, resolution, square or "crop")
     path = Path(source)
     if not (path / "manifest.json").is_file():
-        wanted = class_in(path, label_class)
+        wanted = class_in(path, _as_it_is_called(path, label_class))
         for film in find_films(path, wanted):
             if film.suffix.lower() == ".png" and is_synthetic(film):
                 raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
-        return real_items(path, wanted, resolution, square)
+        return real_items(path, wanted, resolution, square or "crop")
     pyramid = Pyramid.open(path)
     for name, theirs, ours in (("class", pyramid.label_class, label_class), ("square", pyramid.square, square)):
-        if theirs and ours and theirs != ours:
+        if theirs and ours and theirs.lower() != ours.lower():
             raise InputError(f"{option} {path} is a pyramid of {name} {theirs!r}, and the films are of {name} {ours!r}; name one of theirs.")
-    return real_items(path, None, resolution, square)
+    return real_items(path, None, resolution)
+
+
+def _as_it_is_called(folder: Path, label_class: str) -> str:
+    """The subfolder of a class, in any case of letters; the class where there is none."""
+    names = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
+    return next((name for name in names if name.lower() == label_class.lower()), label_class)
 
 
 def other_class(source: str | Path, label_class: str) -> tuple[str, str] | None:
@@ -108,7 +114,7 @@ def other_class(source: str | Path, label_class: str) -> tuple[str, str] | None:
         _, name, *numbers = source.split(":")
         other = "abnormal" if name == "normal" else "normal"
         return ":".join(["phantom", other, *numbers]), other
-    others = [name for name in classes_in(Path(source)) if name != label_class]
+    others = [name for name in classes_in(Path(source)) if name.lower() != label_class.lower()]
     return (source, others[0]) if label_class and len(others) == 1 else None
 
 

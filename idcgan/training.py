@@ -22,7 +22,7 @@ from .levels import OnLog, Session, run_levels
 from .live import Live, let_go
 from .loader import open_or_build
 from .memory import Way, plan_memory, room
-from .origin import begin
+from .origin import begin, has_finished
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .schedule import Schedule
@@ -53,7 +53,8 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     ways[0].take_memory()
     state, origin = begin(config, where, init)
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
-    schedule = Schedule.plan(config, len(pyramid), state.level)
+    settled = has_finished(init)
+    schedule = Schedule.plan(config, len(pyramid), state.level, settled)
     cost = forecast(config, schedule, where, Path(out), ways, state.level)
     folder = RunFolder.create(
         out, config, device=machine.describe(where), device_type=where.type, processes=crew.size, threads=torch.get_num_threads(),
@@ -61,7 +62,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
         forecast=cost.to_dict(), memory_limit=memory_limit,
         data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint,
               "left_out": [film["reason"] for film in pyramid.left_out]},
-        init=str(init) if init else None, first_level=state.level, origin=origin,
+        init=str(init) if init else None, first_level=state.level, settled=settled, origin=origin,
     )  # fmt: skip
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
@@ -110,7 +111,7 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
     (folder.path / "stop").unlink(missing_ok=True)
     folder.run.pop("error", None)
     folder.write(status="running")
-    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"])
+    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False))
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
     if torch.get_num_threads() != folder.run["threads"]:
         line.say(
@@ -176,7 +177,7 @@ def _follow(crew: Crew, device: str) -> RunFolder | None:
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
     ways[0].take_memory()
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
-    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"])
+    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False))
     session = Session(config, pyramid, folder, schedule, ways, crew, ProgressLine(config, False))
     with Interruption(folder.path, listens=False) as interruption:
         run_levels(session, restore(folder, config, where), interruption)

@@ -14,7 +14,7 @@ from conftest import REAL, everything_below, write_film, write_films
 from PIL import Image
 from safetensors.torch import save_file
 
-from idcgan import building, memorising, pool
+from idcgan import building, intake, memorising, pool
 from idcgan.config import preset
 from idcgan.evaluation import evaluate
 from idcgan.measures import MEASURES
@@ -222,10 +222,11 @@ def test_a_real_film_is_shown_and_named_nowhere_when_it_is_hidden(judge, tmp_pat
 
 
 def test_the_other_class_is_a_landmark_and_no_condition(judge, tmp_path):
-    for folder, seeds in {"real/normal": range(500, 516), "real/abnormal": range(900, 903), "made": range(300, 312)}.items():
+    for folder, seeds in {"real/normal": range(500, 516), "real/abnormal": range(900, 908), "made": range(300, 312)}.items():
         for seed in seeds:
             write_film(tmp_path / folder / f"{seed}.png", seed)
-    said = judge(tmp_path / "made", "--real", tmp_path / "real", "--class", "normal", "--out", tmp_path / "r")
+    (tmp_path / "real" / "abnormal" / "900.png").write_bytes(b"no film")  # seven are left
+    said = judge(tmp_path / "made", "--real", tmp_path / "real", "--class", "Normal", "--out", tmp_path / "r")
     assert said.code == 0, said.err
     assert "other class" not in json.loads((tmp_path / "r" / "report.json").read_text())["kid"]["placed"]
 
@@ -439,6 +440,23 @@ def test_the_same_films_drawn_or_cut_in_another_way(judge, finished_run, tmp_pat
     films = write_films(tmp_path / "films", 9)
     padded = Pyramid.build(films, tmp_path / "padded", (32,), square="pad", workers=1, progress=False).path
     refused(judge(finished_run, "--real", padded, "--train", films), before, finished_run, "square 'pad'", "'crop'")
+
+
+def test_files_that_cannot_be_read_are_counted_and_are_no_overlap(judge, tmp_path, monkeypatch):
+    """Root may read everything, so the system's refusal is played: a file in each folder, under the same name."""
+    for folder, seeds in {"held": range(500, 510), "learnt": range(900, 910), "made": range(300, 312)}.items():
+        for seed in seeds:
+            write_film(tmp_path / folder / f"{seed}.png", seed)
+    for folder in ("held", "learnt"):
+        write_film(tmp_path / folder / "locked.png", 1)
+    real = intake._sha256
+    monkeypatch.setattr(intake, "_sha256", lambda path: PermissionError(13, "Permission denied") if path.name == "locked.png" else real(path))
+    said = judge(tmp_path / "made", "--real", tmp_path / "held", "--train", tmp_path / "learnt", "--out", tmp_path / "r")
+    assert said.code == 0, said.err
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert [sentence.split(" cannot be read")[0].split("/")[-2:] for sentence in report["about"]["left_out"]] == [
+        ["held", "locked.png"], ["learnt", "locked.png"],
+    ]  # fmt: skip
 
 
 def test_a_pyramid_that_was_changed_after_the_run(judge, finished_run, pyramid_path, tmp_path):

@@ -20,7 +20,7 @@ from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
 from idcgan.moves import step, update_average
 from idcgan.objectives import Verdicts
-from idcgan.origin import start_from
+from idcgan.origin import has_finished, start_from
 from idcgan.records import COLUMNS, RunFolder
 from idcgan.sampling import load_generator
 from idcgan.state import start
@@ -563,3 +563,11 @@ def test_another_shape_of_the_networks_is_named(field, finished_run, pyramid_pat
 def test_another_way_to_enlarge_is_named(finished_run, pyramid_path, tmp_path):
     with pytest.raises(InputError, match="its networks are others: cubic_from is 0 there and 16 here"):
         train(preset("tiny", epochs=1, cubic_from=16), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
+
+
+def test_only_a_finished_run_has_been_through_its_transition(run_copy):
+    assert has_finished(run_copy)
+    RunFolder.open(run_copy).write(status="interrupted")
+    assert not has_finished(run_copy)
+    assert not has_finished("pretrained:normal")
+    assert not has_finished(None)
