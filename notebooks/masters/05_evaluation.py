@@ -126,7 +126,8 @@ source(interval, p_value)
 # The measures, a line each; *near* is by features.
 #
 # - **KID**: how alike pairs within the made set are, and pairs within the real set, less twice how alike pairs between them are (exercise 2).
-# - **FID**: a normal distribution, mean m and covariance S, is fitted to each set's features; |m₁ − m₂|² + tr(S₁ + S₂ − 2(S₁S₂)^½).
+# - **FID**: a normal distribution, mean m and covariance S, is fitted to each set's features;
+#   $|m_1 - m_2|^2 + \mathrm{tr}(S_1 + S_2 - 2 (S_1 S_2)^{1/2})$.
 # - A ball around each real film reaches to its 5th nearest real film. **Precision**: the share of made films in at least one ball. **Density**: in
 #   how many balls a made film lies, as a mean, divided by 5; about 1 for real films. **Coverage**: the share of balls that hold a made film.
 #   **Recall**: balls around made films instead, and the share of real films in at least one.
