@@ -243,7 +243,7 @@ def test_long_with_other_levels_says_how_to_be_as_wide_and_begins_with_the_phant
 def test_the_generators_of_the_package_can_be_gone_on_with():
     state = start_from("pretrained:normal", preset("long"), CPU)
     assert (state.level, state.discriminator.films["512"].detail) == (1, 16.0)
-    assert [build_discriminator(preset("long"), level).films[r].detail for level, r in ((2, "1024"), (3, "2048"))] == [16.0, 64.0]
+    assert [build_discriminator(preset("long"), level).films[r].detail for level, r in ((2, "1024"), (3, "2048"))] == [32.0, 64.0]
     state = start_from("pretrained:normal", ABOVE_SHIPPED, CPU)
     assert state.level == 1
     below = load_generator("pretrained:normal").generator
