@@ -18,6 +18,7 @@ from .checkpoint import atomically, write_json
 from .errors import InputError
 from .evaluation import Evidence, evaluate
 from .filmset import FilmSet
+from .nameless import nameless
 from .plots import plot_rows, to_png
 from .runs_table import aligned
 from .settings import Settings
@@ -67,24 +68,6 @@ def refuse_out(out: Path) -> None:
     there = next((part for part in (out, *out.absolute().parents) if part.exists()), None)
     if there is not None and not there.is_dir():
         raise InputError(f"{there} is a file; --out must name a folder.")
-
-
-def nameless(report: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
-    """What of a report names real films or says where they lie, without that: names of films are often names of patients."""
-    about = report["about"]
-    places = {name: Path(about[name]).name for name in ("source", "real", "train")}
-    hidden = {"about": about | places | {"command": [], "init": about["init"] and Path(about["init"]).name,
-              "left_out": ["not named here (--hide-real)."] * len(about["left_out"])}}  # fmt: skip
-    if "copies" in report:
-        found = report["copies"]
-        learnt = {item.name: f"training film {i + 1}" for i, item in enumerate(evidence.training.items)}
-        held = {item.name: f"held-out film {i + 1}" for i, item in enumerate(evidence.held_out.items)}
-        hidden["copies"] = found | {
-            "twins": [held[name] for name in found["twins"]],
-            "pairs": [pair | {"training": learnt[pair["training"]]} for pair in found["pairs"]],
-            "nearest_held_out": [pair | {"film": held[pair["film"]], "training": learnt[pair["training"]]} for pair in found["nearest_held_out"]],
-        }
-    return hidden
 
 
 def evaluate_all(sources: list[Path], real: str, train: str, other: str, settings: Settings, out: Path | None = None, json_file: Path | None = None,

@@ -1,0 +1,26 @@
+"""A report that can be sent (`--hide-real`): no real film is named in it, and no folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .evaluation import Evidence
+
+
+def nameless(report: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
+    """What of a report names real films or says where they lie, without that: names of films are often names of patients."""
+    about = report["about"]
+    places = {name: Path(about[name]).name for name in ("source", "real", "train")}
+    hidden = {"about": about | places | {"command": [], "init": about["init"] and Path(about["init"]).name,
+              "left_out": ["not named here (--hide-real)."] * len(about["left_out"])}}  # fmt: skip
+    if "copies" in report:
+        found = report["copies"]
+        learnt = {item.name: f"training film {i + 1}" for i, item in enumerate(evidence.training.items)}
+        held = {item.name: f"held-out film {i + 1}" for i, item in enumerate(evidence.held_out.items)}
+        hidden["copies"] = found | {
+            "twins": [held[name] for name in found["twins"]],
+            "pairs": [pair | {"training": learnt[pair["training"]]} for pair in found["pairs"]],
+            "nearest_held_out": [pair | {"film": held[pair["film"]], "training": learnt[pair["training"]]} for pair in found["nearest_held_out"]],
+        }
+    return hidden
