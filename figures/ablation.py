@@ -1,9 +1,11 @@
-"""figures/ablation.png: what each part of `quick` does. A row for each way of grids/ablation.yaml, a dot for each seed, a line at their mean.
+"""figures/ablation.png, figures/ablation-networks.png: what each part of `quick` does. A row for each way, a dot for each seed, a line at their mean.
 
-    the commands at the top of grids/ablation.yaml, then
+    the commands at the top of grids/ablation.yaml and grids/ablation-networks.yaml, then
     .venv/bin/python figures/ablation.py runs/ablation
+    .venv/bin/python figures/ablation.py runs/ablation-networks
 
-Grey: where the seeds of what a row is held against lie. It prints the figures as rows of a Markdown table; runs without a report are left out.
+The picture is called as the folder is. Grey: where the seeds of what a row is held against lie. It prints the figures as rows of a Markdown table;
+runs without a report are left out.
 """
 
 import sys
@@ -17,7 +19,6 @@ from matplotlib.figure import Figure
 from idcgan.checkpoint import atomically
 from idcgan.plots import to_png
 
-OUT = Path(__file__).with_suffix(".png")
 MEASURES = {
     "kid": "KID x 1000",
     "swd": "sliced Wasserstein x 1000",
@@ -80,8 +81,10 @@ def draw(ways: Ways) -> Figure:
 
 
 if __name__ == "__main__":
-    ways = read(Path(sys.argv[1]))
+    folder = Path(sys.argv[1]).resolve()
+    ways = read(folder)
     print(table(ways))
     png = to_png(draw(ways), dpi=110)
-    atomically(OUT, lambda path: path.write_bytes(png))
-    print(f"{OUT.name}: {OUT.stat().st_size / 1e6:.2f} MB")
+    out = Path(__file__).with_name(f"{folder.name}.png")
+    atomically(out, lambda path: path.write_bytes(png))
+    print(f"{out.name}: {out.stat().st_size / 1e6:.2f} MB")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from . import machine
 from .batch import execute
 from .batch_folder import FAILURE, status_of
 from .checkpoint import atomically
@@ -42,18 +44,24 @@ def attempt(notebook: str, parameters: dict[str, Any], out: str, takes_out: bool
 
 
 def _environment(sharing: dict[str, int], gpus: int) -> dict[str, str]:
-    """Of a run's process: its share of the cores, and a GPU of its own."""
+    """Of a run's process: its share of the cores and of the memory, and a GPU of its own."""
     from distributed import get_worker
 
     worker = get_worker()
     at_once = sharing.get(urlsplit(worker.address).hostname or "", worker.state.nthreads)
     threads = {name: str(max(1, cores() // max(1, at_once))) for name in THREADS}
-    environment = {**os.environ, **threads}
+    environment = {**os.environ, **threads, machine.SHARE: str(_free_at_first() // max(1, at_once))}
     environment.pop("MALLOC_TRIM_THRESHOLD_", None)  # Dask's: memory given back after each step costs more than the step's arithmetic
     if gpus:
         seen = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if os.environ.get("CUDA_VISIBLE_DEVICES") else [str(i) for i in range(gpus)]
         environment["CUDA_VISIBLE_DEVICES"] = seen[int(worker.name) % len(seen)]
     return environment
+
+
+@functools.cache
+def _free_at_first() -> int:
+    """Bytes, when this worker began: what is free later, its neighbours' runs may have taken already or may be about to take."""
+    return machine.memory_available()
 
 
 def dask_setup(worker: Any) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from .errors import WorkError
+from .errors import InputError, WorkError
 from .parameters import check_parameters
 from .records import PAPERMILLS, RunFolder
 
@@ -33,7 +33,7 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
     One process per run: two kernels driven from threads of one process hang. Ctrl-C, or a file `stop` in `out`, lets the run
     finish its step and save. `go_on`: `out` belongs to this run, begun or not: what has no checkpoint is begun anew, and what
     fails stays there to be looked at. `environment`: of the run's process, instead of this one's. Raises InputError for an
-    unknown parameter (papermill only warns), WorkError where a cell failed or no kernel could be started.
+    unknown parameter (papermill only warns) and where a run cannot be put into `out`, WorkError where a cell failed or no kernel could be started.
     """
     import yaml  # comes with papermill; JSON will not do, for YAML takes its 1e-05 for text
 
@@ -42,6 +42,8 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         _make_ready(out)
     else:
         RunFolder.refuse(out)
+        if (out / "notebook.ipynb").exists():
+            raise InputError(f"{out} holds a notebook.ipynb, and the executed notebook would take its place; choose another --out.")
     there = {p.name for p in out.iterdir()} if out.is_dir() else None
     out.mkdir(parents=True, exist_ok=True)
     # tied to this process: where it is killed, the run ends, and another attempt can take the folder

@@ -77,17 +77,30 @@ def status_of(folder: Path) -> str:
 
 
 def build_pyramids(grid: Grid, names: list[str], out: Path, progress: bool) -> None:
-    """The pyramids of these runs, each once and before the runs start: two runs must not build the same one at a time."""
-    built = set()
-    for name in names:
+    """The pyramids of these runs, each once and before the runs start, or one would wait for the other.
+
+    Raises InputError where a run of the grid, finished or not, was begun with other films than are there now.
+    """
+    built, todo = {}, set(names)
+    for name in sorted(grid.runs, key=lambda name: name not in todo):  # those that need films first
         found = config_of(grid.notebook, grid.runs[name])
         if found is None or "out" not in grid.takes:
             continue
         films, config = found
         key = (films, config.label_class, config.resolutions, config.square, config.channels)
-        if key not in built:
-            open_or_build(films, config, out / "pyramids", progress)
-            built.add(key)
+        if name in todo and key not in built:
+            built[key] = open_or_build(films, config, out / "pyramids", progress).fingerprint
+        before = _fingerprint(out / name)
+        if before and built.get(key, before) != before:
+            raise InputError(f"the films in {films} are not those that {out / name} was begun with; put those back, or choose another --out.")
+
+
+def _fingerprint(folder: Path) -> str | None:
+    """Of the films that the run there was begun with; None where it does not say."""
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8"))["data"]["fingerprint"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def environment() -> dict[str, Any]:

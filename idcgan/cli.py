@@ -56,7 +56,7 @@ def build(
 
 @app.command()
 def train(
-    films: Annotated[str, typer.Argument(metavar="FILMS", help="a folder of films, a pyramid, or phantom:normal / phantom:abnormal")] = "",
+    films: Films = "",
     out: Annotated[Path | None, typer.Option(help="the run folder; left out: runs/ and a name with the time")] = None,
     preset: Preset = "",
     changes: Set = None,
@@ -64,7 +64,7 @@ def train(
     resolutions: Resolutions = "",
     epochs: Epochs = 0,
     minutes: Minutes = 0.0,
-    seed: Seed = 0,
+    seed: Annotated[int | None, typer.Option(help="of everything random; left out: 0")] = None,
     init: Annotated[Path | None, typer.Option(help="start from the networks of this run (before crops also pretrained:NAME)")] = None,
     resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
     like: Annotated[Path | None, typer.Option(metavar="RUN", help="train anew as RUN was: its config, seed and films")] = None,
@@ -76,12 +76,13 @@ def train(
     from . import repeat, training
     from .config import configure, parse_changes
     from .crew import Crew
+    from .machine import choose_device
     from .records import default_out
 
     if memory_limit < 0:
         raise InputError(f"--memory-limit is {memory_limit}; give gigabytes, or leave it out.")
-    options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs, "minutes": minutes, "seed": seed}
-    given, more = {name: value for name, value in options.items() if value}, parse_changes(changes or [])
+    options = {"label_class": label_class, "resolutions": resolutions, "epochs": epochs or "", "minutes": minutes or "", "seed": seed}
+    given, more = {name: value for name, value in options.items() if value not in ("", None)}, parse_changes(changes or [])
     if twice := sorted(given.keys() & more.keys()):
         raise InputError(f"{twice[0]} is given twice, as an option and by --set; leave one out.")
     given |= more
@@ -91,8 +92,9 @@ def train(
         folder = training.resume(resume, given, device, not quiet, memory_limit=memory_limit)
     elif like:
         out = out or default_out(f"like-{like.resolve().name}", "")
-        options = {"FILMS": films, "init": init, "preset": preset, "set": changes, **options}
-        config, films, first, says = repeat.like(like, options, out.parent / "pyramids", not quiet)
+        options = {"FILMS": films, "init": init, "preset": preset, "set": changes or "", **options}
+        where = choose_device(device or "auto")
+        config, films, first, says = repeat.like(like, options, out.parent / "pyramids", where, Crew.join().size, not quiet)
         for sentence in says:
             print(sentence, file=sys.stderr)
         folder = training.train(config, films, out, device or "auto", first, not quiet, memory_limit=memory_limit)
@@ -161,7 +163,7 @@ def evaluate(
 def run_notebook(
     films: Films = "phantom:normal",
     out: Annotated[Path | None, typer.Option(help="the run folder; left out: runs/ and a name with the time")] = None,
-    notebook: Annotated[Path, typer.Option(help="any notebook with a parameters cell")] = Path("notebooks/04_incremental_training.ipynb"),
+    notebook: Annotated[Path, typer.Option(help="notebook 04, or a copy of it")] = Path("notebooks/04_incremental_training.ipynb"),
     preset: Preset = "laptop",
     label_class: LabelClass = "",
     epochs: Epochs = 0,
@@ -174,7 +176,7 @@ def run_notebook(
     from .batch import execute
     from .loader import check_source
     from .parameters import config_of
-    from .records import default_out
+    from .records import command_name, default_out
 
     parameters = {
         "films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": label_class, "preset": preset,
@@ -185,6 +187,7 @@ def run_notebook(
     check_source(films, config)
     out = out or default_out(films, config.label_class)
     if execute(notebook, {**parameters, "out": str(out.resolve())}, out) == "interrupted":
+        print(f"interrupted and saved; go on with: {command_name()} train --resume {out}", file=sys.stderr)
         raise typer.Exit(130)
     print(describe_run(out))
 

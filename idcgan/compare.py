@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .errors import InputError
 from .run_record import times_floor
-from .runs import Run
+from .runs import OTHER_JUDGES, Run
 from .runs_table import aligned, differing, duration, plain, written
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def caveats(a: Run, b: Run) -> list[str]:
     elif a.films != b.films:
         said.append("The films differ: figures of quality do not compare.")
     if a.judge and b.judge and a.judge != b.judge:
-        said.append("The evaluations are against other held-out films, by other features or at another resolution: they do not compare.")
+        said.append(f"The evaluations are {OTHER_JUDGES}: they do not compare.")
     if a.resolution != b.resolution:
         said.append(f"The highest levels differ ({a.resolution} and {b.resolution}): compare level by level.")
     return said

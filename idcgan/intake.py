@@ -22,6 +22,7 @@ from tqdm.auto import tqdm
 
 from idcgan.errors import InputError, WorkError
 from idcgan.films import find_films, read_film, resize, to_square
+from idcgan.tied import end_with
 
 PHANTOMS = {"normal": 138, "abnormal": 76}  # the paper's numbers of films (section 4)
 PHANTOM_VERSION = 1  # raise it when phantoms are drawn in another way: pyramids of the old ones are then built again
@@ -128,7 +129,9 @@ def prepare(film: Candidate, resolutions: list[int], square: str) -> Planes | st
 
 
 def _leave_interrupts_to_the_parent() -> None:
+    """And end with it: one that is killed closes no pool, and its workers would wait for films for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(os.getppid())
 
 
 def prepared(films: list[Candidate], options: dict, workers: int | None) -> Iterator[Planes | str]:

@@ -171,4 +171,4 @@ def _finish_level(state: State, config: RunConfig, folder: RunFolder, latents: T
     # one film at a time: 36 films of 2048 x 2048 then need the memory of one
     films = np.concatenate([to_bytes(network(z[None].to(device))) for z in latents])
     folder.save_grid(f"{resolution:04d}", films)
-    return glance(films[:, 0], pyramid.level(resolution)[:, 0], config.seed)
+    return glance(films[:, 0], pyramid.level(resolution)[:, 0])

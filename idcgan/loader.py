@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,10 +18,12 @@ from .batches import MixedBatches, ResidentBatches
 from .config import RunConfig
 from .errors import InputError
 from .films import find_films
+from .locks import locked
 from .memory import memory_free
 from .pyramid import Pyramid
 from .tuning import memory_format, sent
 
+PATIENCE = 1800.0  # seconds to wait for another process that builds the same pyramid
 CLASSES = ("normal", "abnormal", "pneumonia")  # folder names that are taken for classes, in any case of letters
 
 
@@ -44,12 +47,22 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
     options = [source, label_class, list(config.resolutions), config.square, config.channels]
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
     name = source.replace(":", "-") if _is_phantom(films) else "-".join(filter(None, (Path(source).name, label_class)))
+    where = shelf / f"{name}-{key}"
     try:
-        where = shelf / f"{name}-{key}"
-        return Pyramid.build(source, where, config.resolutions, config.square, config.channels, label_class, progress=progress)
+        with _builder(where):
+            return Pyramid.build(source, where, config.resolutions, config.square, config.channels, label_class, progress=progress)
     finally:
         with contextlib.suppress(OSError):
             shelf.rmdir()  # where nothing could be built, nothing is left, an empty shelf neither
+
+
+def _builder(where: Path) -> contextlib.AbstractContextManager[None]:
+    """One process at a time builds a pyramid; the next one finds it done. Where nothing can be written there is nothing to wait for."""
+    with contextlib.suppress(OSError):
+        where.parent.mkdir(parents=True, exist_ok=True)
+    if not os.access(where.parent, os.W_OK):
+        return contextlib.nullcontext()
+    return locked(where.with_name(f".{where.name}.lock"), f"{where} is being built by another process; try again when that one is done.", PATIENCE)
 
 
 def check_source(films: str | Path, config: RunConfig) -> None:

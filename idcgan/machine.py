@@ -11,6 +11,8 @@ import torch
 
 from .errors import InputError
 
+SHARE = "IDCGAN_MEMORY_SHARE"  # in the environment of a batch's run: bytes of memory that it may plan with
+
 
 def choose_device(name: str = "auto") -> torch.device:
     """auto: cuda, then mps, then cpu. Raises InputError for a device that is not there."""

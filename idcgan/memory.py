@@ -7,6 +7,7 @@ as of 32 bits, also where the arithmetic is bfloat16: there up to twice as much 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -73,13 +74,15 @@ def plan_memory(config: RunConfig, limit: float, processes: int = 1) -> tuple[Wa
 def room(limit: float, device: torch.device) -> float:
     """Bytes that training may use: `limit` GB, or what is free on the device where that is 0.
 
-    Processes on one machine share both, but each has its own GPU. Where a limit is given, memory is likely to be handed back,
-    and then large pages help.
+    Processes on one machine share both, but each has its own GPU; runs of one batch share what was free when the batch began
+    (`machine.SHARE`). Where a limit is given, memory is likely to be handed back, and then large pages help.
     """
     if limit:
         tuning.large_pages()
-    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if device.type == "cpu" else 1
-    return (limit * 1e9 or memory_free(device)) / beside
+    if device.type != "cpu":
+        return limit * 1e9 or memory_free(device)
+    free = min(memory_free(device), int(os.environ.get(machine.SHARE, sys.maxsize)))
+    return (limit * 1e9 or free) / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 
 def memory_free(device: torch.device) -> int:

@@ -16,6 +16,7 @@ from .run_record import alive, evaluation_of, figures_of, films_of, one_line
 
 STATUSES = ("finished", "running", "interrupted", "stopped", "failed", "damaged")
 NOT_SEARCHED = {"pyramids", "descriptions"}  # what lies beside runs and holds thousands of files
+OTHER_JUDGES = "against other held-out films, by other features, at another resolution or with another number of films"  # of two evaluations
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .runs import STATUSES, Run, nearest
+from .runs import OTHER_JUDGES, STATUSES, Run, nearest
 
 FACTS = ("name", "status", "films", "resolution", "steps", "seconds", "distance", "variety", "loss_d", "loss_g", "d_real", "d_fake", "warnings",
          "peak_memory", "kid")  # fmt: skip
@@ -71,7 +71,7 @@ def order(runs: Sequence[Run], sort: str = "") -> tuple[list[Run], dict[str, int
     for run in ranked:
         judges.setdefault(group(run), set()).update([run.judge] if run.judge else [])
     if any(len(found) > 1 for found in judges.values()):
-        said.append("Some KIDs are against other held-out films, by other features or at another resolution: these do not compare.")
+        said.append(f"Some KIDs are {OTHER_JUDGES}: these do not compare.")
     return ranked, place, said
 
 
@@ -107,6 +107,8 @@ def _sorted(runs: Sequence[Run], sort: str) -> tuple[list[Run], dict[str, int], 
     groups = {(run.films, run.label_class) for run in with_value}
     if len(groups) > 1 and (name in QUALITY or entries):
         said.append("These runs are of different films or classes: their figures do not compare.")
+    if entries and len({run.judge for run in with_value}) > 1:
+        said.append(f"Some of these figures are {OTHER_JUDGES}: these do not compare.")
     return [*ordered, *(run for run in runs if run.value(name) in (None, ""))], {}, said
 
 

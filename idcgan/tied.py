@@ -14,12 +14,16 @@ import time
 
 
 def main() -> None:
-    """Watch the parent from a thread, and run the module as `python -m` would."""
-    parent = int(sys.argv[1])
-    if os.name == "posix":
-        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    """Watch the parent, and run the module as `python -m` would."""
+    end_with(int(sys.argv[1]))
     sys.argv = sys.argv[2:]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+def end_with(parent: int) -> None:
+    """A thread ends this process when `parent`, which started it, has ended."""
+    if os.name == "posix":
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
 def _watch(parent: int) -> None:

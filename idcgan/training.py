@@ -25,6 +25,7 @@ from .memory import Way, plan_memory, room
 from .origin import begin, has_finished
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
+from .repeat import differences
 from .schedule import Schedule
 from .state import State, refuse_changes, restore, save
 from .tuning import in_16_bits
@@ -109,17 +110,13 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
     folder.cut_history(state.rows)
     let_go(folder, state.level + 1, state.step)
     (folder.path / "stop").unlink(missing_ok=True)
-    folder.run.pop("error", None)
+    for of_an_earlier_sitting in ("error", "seconds", "final"):
+        folder.run.pop(of_an_earlier_sitting, None)
     folder.write(status="running")
     schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False))
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
-    if torch.get_num_threads() != folder.run["threads"]:
-        line.say(
-            f"started with {folder.run['threads']} threads, now {torch.get_num_threads()}: the run goes on, but not bit for bit as it would have."
-        )
-    if in_16_bits(config, where) != folder.run.get("in_16_bits", in_16_bits(config, where)):
-        was, now = ("sixteen", "thirty-two") if folder.run["in_16_bits"] else ("thirty-two", "sixteen")
-        line.say(f"started in {was} bits, now in {now}: the run goes on, but not as it would have; precision=bf16 or fp32 is the same everywhere.")
+    for other in differences(folder.run, config, where, crew.size):
+        line.say(f"started with {other}: the run goes on, but not bit for bit as it would have.")
     line.say(f"going on with {folder.path} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
     return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 

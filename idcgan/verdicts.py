@@ -99,11 +99,15 @@ def _diversity(report: dict[str, Any]) -> tuple[str, str, str]:
         f"two of them are alike by {number(pairs['value'])} (real: {number(pairs['floor'])}); they reach {share_words(report['recall']['value'])} "
         f"of the real films (real: {share_words(report['recall']['floor'])})."
     )
+    asked = ("recall", "coverage", "vendi", "ms_ssim")
+    if report["precision"]["told_apart"] or report["density"]["told_apart"]:
+        asked = ("vendi", "ms_ssim")
+        says += " Films that do not lie among the real ones reach few of them, however varied they are: recall and coverage say nothing here."
     if vendi["value"] < 0.5 * vendi["floor"] and vendi["told_apart"]:
         return "Are they varied?", f"No, this is a collapse: less than half of the variety of real films. {says}", "bad"
-    lost = [k for k in ("recall", "coverage", "vendi", "ms_ssim") if report[k]["told_apart"]]
+    lost = [report[k]["title"] for k in asked if report[k]["told_apart"]]
     if lost:
-        return "Are they varied?", f"Less than real films. {says}", "mixed"
+        return "Are they varied?", f"Less than real films, by {', '.join(lost)}. {says}", "mixed"
     return "Are they varied?", f"As varied as real films, as far as can be told. {says}", "good"
 
 
@@ -154,7 +158,7 @@ def limits(report: dict[str, Any]) -> list[str]:
     tests = sum("p" in entry for entry in report.values() if isinstance(entry, dict))
     says = [
         f'"Cannot be told apart" means by {compared} made and {films["held_out"]} held-out films and these measures; more films may tell.',
-        f"{tests} tests at 5 %: where nothing is wrong, one in twenty still raises its voice.",
+        f"{tests} tests at 5 %: where nothing is wrong, one in twenty still raises its voice, and an answer above rests on up to five of them.",
         f"The features ({about['features']}) were learnt elsewhere and look at 224 to 299 pixels; only the texture measures see what is finer.",
         "The films are not for diagnosis. Nothing here says that a finding in them is medically right.",
         "No sign of copies is no proof: a copy that is turned, mirrored or cut out of a film is not looked for.",

@@ -114,10 +114,10 @@ def write_film(path: Path, seed: int, height: int = 40, width: int = 44) -> Path
     return path
 
 
-def write_films(folder: Path, count: int) -> Path:
-    """A folder of noise films."""
-    for seed in range(count):
-        write_film(folder / f"{seed:02}.png", seed)
+def write_films(folder: Path, count: int, seed: int = 0) -> Path:
+    """A folder of noise films, of this seed and the next ones."""
+    for at in range(seed, seed + count):
+        write_film(folder / f"{at:02}.png", at)
     return folder
 
 

@@ -21,9 +21,17 @@ def parameters(out: Path, **changes):
     return {"films": "phantom:normal:12", "preset": "tiny", "out": str(out), **changes}
 
 
-def test_a_run_leaves_the_executed_notebook_and_everything_else(tmp_path):
+def test_make_run_leaves_the_executed_notebook_and_everything_else(tmp_path):
+    """The first command of the README; this Python takes the place of .venv, which is not to be set up."""
     out = tmp_path / "run"
-    assert execute(NOTEBOOK, parameters(out), out, progress=False) == "finished"
+    command = ["make", "-o", ".venv/ready", "run", f"BIN={Path(sys.executable).parent}", "FILMS=phantom:normal:12", "PRESET=tiny", "SEED=3",
+               f"OUT={out}", "SET=blur=true ema=0.8"]  # fmt: skip
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    said = subprocess.run(command, cwd=NOTEBOOK.parents[1], capture_output=True, text=True, timeout=170, env=environment)
+    assert said.returncode == 0, said.stderr
+    assert "12 films" in said.stdout
+    run = json.loads((out / "run.json").read_text())
+    assert (run["status"], run["config"]["seed"], run["config"]["blur"], run["config"]["ema"]) == ("finished", 3, True, 0.8)
     names = {p.name for p in out.iterdir()}
     assert {"notebook.ipynb", "run.json", "history.csv", "checkpoint.pt", "losses.png", "timelapse.png", "samples"} <= names
     assert "stderr.txt" not in names
@@ -48,9 +56,16 @@ def test_a_run_that_is_not_grown_goes_through_the_notebook_too(tmp_path, changes
     assert "is not grown to that" in said
 
 
-def test_a_run_that_jumps_goes_through_the_notebook_too(tmp_path):
+def test_a_run_that_jumps_logs_nothing_and_saves_no_moment_goes_through_the_notebook_too(tmp_path):
     out = tmp_path / "run"
-    assert execute(NOTEBOOK, parameters(out, changes="transition=jump"), out, progress=False) == "finished"
+    assert execute(NOTEBOOK, parameters(out, changes="transition=jump log_every=1000 moments=0"), out, progress=False) == "finished"
+
+
+def test_a_notebook_of_the_user_in_the_folder_is_not_written_over(tmp_path):
+    (tmp_path / "notebook.ipynb").write_text("mine")
+    with pytest.raises(InputError, match=r"holds a notebook\.ipynb"):
+        execute(NOTEBOOK, parameters(tmp_path), tmp_path, progress=False)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("notebook.ipynb", "mine")]
 
 
 def test_an_unknown_parameter_is_refused_before_anything_is_made(tmp_path):
@@ -138,5 +153,6 @@ def test_ctrl_c_saves_and_can_be_resumed(tmp_path):
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopping after this step" in said
+    assert f"go on with: idcgan train --resume {out}" in " ".join(said.split())
     assert json.loads((out / "run.json").read_text())["status"] == "interrupted"
     assert (out / "checkpoint.pt").exists()

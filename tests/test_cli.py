@@ -91,12 +91,27 @@ def test_a_folder_with_no_usable_film(terminal, tmp_path, verb, name, make, word
     nothing_was_written(tmp_path, before, but="pyramids")
 
 
-def test_a_pyramid_of_both_classes_is_not_built(terminal, tmp_path):
-    for label_class in ("normal", "abnormal"):
-        write_film(tmp_path / "films" / label_class / "x.png", 0)
+@pytest.mark.parametrize("classes", [("abnormal", "normal"), ("NORMAL", "PNEUMONIA")])
+def test_a_pyramid_of_both_classes_is_not_built(terminal, tmp_path, classes):
+    for seed, label_class in enumerate(classes):
+        write_films(tmp_path / "films" / label_class, 3, seed=10 * seed)
     said = terminal("build", tmp_path / "films", "--out", tmp_path / "out", "--resolutions", "16,32", "--quiet")
-    is_one_sentence(said, 2, "abnormal, normal", "--class")
+    is_one_sentence(said, 2, ", ".join(classes), "--class")
     assert not (tmp_path / "out").exists()
+    said = terminal("build", tmp_path / "films", "--out", tmp_path / "out", "--resolutions", "16,32", "--class", classes[1], "--quiet")
+    assert said.code == 0, said.err
+    assert {Path(film["source"]).parts[0] for film in Pyramid.open(tmp_path / "out").films} == {classes[1]}
+
+
+def test_a_run_learns_from_the_films_of_its_class_and_no_others(terminal, tmp_path):
+    for seed, label_class in enumerate(("abnormal", "normal")):
+        write_films(tmp_path / "films" / label_class, 4, seed=10 * seed)
+    options = ("--preset", "tiny", "--class", "abnormal", "--epochs", 1, "--set", "square=pad", "--device", "cpu", "--quiet")
+    said = terminal("train", tmp_path / "films", "--out", tmp_path / "run", *options)
+    assert said.code == 0, said.err
+    pyramid = Pyramid.open(json.loads((tmp_path / "run" / "run.json").read_text())["data"]["pyramid"])
+    assert {Path(film["source"]).parts[0] for film in pyramid.films} == {"abnormal"}
+    assert pyramid.square == "pad"
 
 
 def test_an_unreadable_film(terminal, tmp_path, monkeypatch):

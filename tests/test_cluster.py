@@ -9,25 +9,32 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 import yaml
 from conftest import assert_same_run, until, write_films
 
-from idcgan.batch_folder import refuse, remember, status_of
+from idcgan import machine
+from idcgan.attempt import _environment
+from idcgan.batch_folder import build_pyramids, refuse, remember, status_of
+from idcgan.cluster import _ended
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.grids import read_grid
+from idcgan.intake import cores
 from idcgan.locks import is_locked, locked
 from idcgan.training import train, train_or_resume
 
 psutil = pytest.importorskip("psutil")
 pytest.importorskip("distributed")
 
+from distributed.scheduler import KilledWorker  # noqa: E402 (where it is there)
+
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK_04 = ROOT / "notebooks" / "04_incremental_training.ipynb"
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "3", "PYTHONPATH": str(ROOT), "JUPYTER_PLATFORM_DIRS": "1"}
 
 # a run in few words; begun.txt and ended.txt say how often each was
 RUN = """
@@ -172,6 +179,9 @@ def test_twelve_runs_a_dead_worker_a_dead_batch_and_a_failing_run(tmp_path, proc
     third = processes.batch(grid, out, "--scheduler", address)
     assert third.wait(60) == 1
     assert Counter(words(out / "begun.txt")) == begun
+    fourth = processes.batch(grid, out, "--scheduler", address, "--retry-failed")
+    assert fourth.wait(60) == 1
+    assert Counter(words(out / "begun.txt")) == begun + Counter(["run-01"])
 
 
 def test_notebook_04_killed_interrupted_and_finished(tmp_path, processes):
@@ -186,8 +196,7 @@ def test_notebook_04_killed_interrupted_and_finished(tmp_path, processes):
     first.kill()
     assert len(everything) >= 6, "two workers, two papermills, two kernels"
     assert_dead(everything, 15)
-    statuses = [json.loads((f / "run.json").read_text())["status"] for f in folders]
-    assert "running" in statuses
+    assert [status_of(f) for f in folders] == ["unfinished"] * 2
 
     second = processes.batch(grid, out, "--workers", 2)
     until(lambda: all(is_locked(f / ".lock") or is_done(f) for f in folders), 90, "both runs again")
@@ -203,7 +212,7 @@ def test_notebook_04_killed_interrupted_and_finished(tmp_path, processes):
     assert len(pyramids) == 1
     for folder in folders:
         run = json.loads((folder / "run.json").read_text())
-        assert (run["status"], run["threads"]) == ("finished", 1)
+        assert (run["status"], run["threads"]) == ("finished", max(1, cores() // 2)), "its share of the cores, whatever the terminal says"
         assert {"notebook.ipynb", "losses.png", "timelapse.png", "checkpoint.pt"} <= {p.name for p in folder.iterdir()}
     packages = json.loads((out / "environment.json").read_text())["packages"]
     assert {"torch", "papermill", "distributed"} <= packages.keys()
@@ -236,6 +245,43 @@ def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path, grid):
         refuse(grid, tmp_path / "batch")
     with pytest.raises(InputError, match="is a file"):
         refuse(grid, grid.path)
+
+
+def test_other_films_than_a_run_was_begun_with_are_refused(tmp_path):
+    """A batch whose later runs learnt from other films than its earlier ones would compare the two."""
+    films, notebook, out = write_films(tmp_path / "films", 6), small_notebook(tmp_path / "small.ipynb"), tmp_path / "batch"
+    content = {"notebook": str(notebook), "parameters": {"films": str(films), "epochs": 2}, "product": {"seed": [0, 1]}}
+    (tmp_path / "grid.yaml").write_text(yaml.safe_dump(content))
+    grid = read_grid(tmp_path / "grid.yaml")
+    out.mkdir()
+    build_pyramids(grid, ["seed0", "seed1"], out, progress=False)
+    train(preset("tiny", epochs=2), films, out / "seed0", "cpu", progress=False)
+    build_pyramids(grid, ["seed1"], out, progress=False)
+    write_films(films, 7)
+    with pytest.raises(InputError, match=r"are not those that .*seed0 was begun with; put those back"):
+        build_pyramids(grid, ["seed1"], out, progress=False)
+
+
+def test_a_run_whose_workers_die_again_and_again_is_given_up(tmp_path):
+    said = []
+    line = SimpleNamespace(say=said.append, ended=0)
+    future = SimpleNamespace(status="error", exception=lambda: KilledWorker("seed0", None, 3))
+    lost = _ended("seed0", future, tmp_path, line)
+    assert lost == {"seed0": "its workers died 4 times; is their memory large enough?"}
+    assert said == [f"seed0 was lost: {lost['seed0']}"]
+
+
+def test_a_run_has_its_share_of_the_cores_of_the_memory_and_of_the_gpus(monkeypatch):
+    worker = SimpleNamespace(address="tcp://10.0.0.1:1", name="3", state=SimpleNamespace(nthreads=1))
+    monkeypatch.setattr("distributed.get_worker", lambda: worker)
+    monkeypatch.setattr("idcgan.attempt.cores", lambda: 8)
+    monkeypatch.setattr("idcgan.attempt._free_at_first", lambda: 12_000)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5,7")
+    given = _environment({"10.0.0.1": 4}, gpus=2)
+    assert {given[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")} == {"2"}
+    assert given[machine.SHARE] == "3000"
+    assert given["CUDA_VISIBLE_DEVICES"] == "7"
+    assert _environment({}, gpus=0)["OMP_NUM_THREADS"] == "8"
 
 
 def test_other_packages_than_at_the_start_are_said(tmp_path, grid):

@@ -174,6 +174,7 @@ def test_the_newest_run_on_phantoms_is_judged_or_the_one_that_is_named(finished_
 @pytest.mark.usefixtures("quick")
 def test_without_such_a_run_one_is_trained(tmp_path, monkeypatch):
     monkeypatch.setenv("IDCGAN_TINY", "1")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = run_to_judge("", tmp_path / "no-runs")
     assert (folder.run["status"], held_out_phantoms(folder, 12)) == ("finished", "phantom:normal:12:1")
 

@@ -8,9 +8,12 @@ import textwrap
 
 import pytest
 import torch
+from conftest import history_of
 
 from idcgan import InputError, preset
 from idcgan.crew import Crew
+from idcgan.sampling import load_generator
+from idcgan.training import train
 
 # One step of two players on the same eight films, alone and as one of two: weights, statistics and gradients as they come out.
 STEP = """
@@ -96,8 +99,9 @@ def test_a_run_of_two_processes_is_the_run_of_one(tmp_path, pyramid_path):
     """The same files, the same losses up to rounding; and either can be sampled from and resumed."""
     for processes in (1, 2):
         done = launch(processes, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / f"run{processes}"), "--preset", "tiny",
-                      "--device", "cpu", "--quiet")  # fmt: skip
+                      "--device", "cpu")  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
+        assert ("2 processes" in done.stderr) == (processes == 2)
     names = [sorted(p.relative_to(tmp_path / f"run{n}").as_posix() for p in (tmp_path / f"run{n}").rglob("*")) for n in (1, 2)]
     assert names[0] == names[1]
     rows = [[line.split(",") for line in (tmp_path / f"run{n}" / "history.csv").read_text().splitlines()] for n in (1, 2)]
@@ -108,8 +112,19 @@ def test_a_run_of_two_processes_is_the_run_of_one(tmp_path, pyramid_path):
     runs = [json.loads((tmp_path / f"run{n}" / "run.json").read_text()) for n in (1, 2)]
     assert [run["processes"] for run in runs] == [1, 2]
     assert [run["status"] for run in runs] == ["finished"] * 2
-    assert "2 processes" in launch(2, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / "again"), "--preset", "tiny",
-                                   "--epochs", "2").stderr  # fmt: skip
+    assert load_generator(tmp_path / "run2").resolution == 32
+
+
+def test_a_run_of_one_process_goes_on_in_two(tmp_path, pyramid_path):
+    out = tmp_path / "run"
+    stop = lambda row: (out / "stop").touch() if (row["level"], row["step"]) == (2, 2) else None  # noqa: E731
+    assert train(preset("tiny"), pyramid_path, out, "cpu", progress=False, on_log=stop).run["status"] == "interrupted"
+    done = launch(2, "-m", "idcgan", "train", "--resume", str(out))
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert "started with processes: 1, now 2" in done.stderr
+    assert json.loads((out / "run.json").read_text())["status"] == "finished"
+    assert len(history_of(out)) == 12
+    assert load_generator(out).resolution == 32
 
 
 def test_a_batch_that_cannot_be_shared_is_refused(tmp_path, pyramid_path):

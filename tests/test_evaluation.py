@@ -1,6 +1,7 @@
 """`idcgan evaluate` from the outside: what it writes, that it says the same twice, what it catches, what it refuses."""
 
 import json
+import os
 import re
 import shutil
 from html.parser import HTMLParser
@@ -15,8 +16,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from idcgan import building, intake, memorising, pool
+from idcgan import report as report_module
 from idcgan.config import preset
+from idcgan.errors import InputError
 from idcgan.evaluation import evaluate
+from idcgan.features import _chest_weights
 from idcgan.measures import MEASURES
 from idcgan.objectives import Verdicts
 from idcgan.pyramid import Pyramid
@@ -193,6 +197,40 @@ def test_the_page_is_one_file_with_words_for_every_picture(report_folder, report
         assert np.asarray(Image.open(png).convert("L")).std() > 5, f"{png.name} is empty"
 
 
+def test_what_is_said_of_variety_follows_its_figures(report):
+    alike = {key: {"told_apart": False} for key in ("recall", "coverage", "vendi", "ms_ssim", "precision", "density")}
+    assert answer(report, "Are they varied?", **alike)["tone"] == "good"
+    less = answer(report, "Are they varied?", **{**alike, "recall": {"told_apart": True}})
+    assert (less["tone"], less["answer"].startswith("Less than real films, by recall.")) == ("mixed", True)
+    elsewhere = answer(report, "Are they varied?", **{**alike, "recall": {"told_apart": True}, "precision": {"told_apart": True}})
+    assert (elsewhere["tone"], "recall and coverage say nothing here" in elsewhere["answer"]) == ("good", True)
+    few = {"told_apart": True, "value": 0.4 * report["vendi"]["floor"]}
+    collapse = answer(report, "Are they varied?", **{**alike, "vendi": few})
+    assert (collapse["tone"], "this is a collapse" in collapse["answer"]) == ("bad", True)
+
+
+def test_what_is_said_of_membership_follows_its_tests(report):
+    question, tests = "Do they give away who was trained on?", ("membership", "membership_d")
+    safe = {key: {"told_apart": False, "value": 0.5} for key in tests}
+    assert answer(report, question, **safe)["tone"] == "good"
+    films = answer(report, question, **{**safe, "membership": {"told_apart": True, "value": 0.8}})
+    assert (films["tone"], "Yes, the films do." in films["answer"], "checkpoint" in films["answer"]) == ("bad", True, False)
+    d = answer(report, question, **{**safe, "membership_d": {"told_apart": True, "value": 0.8}})
+    assert (d["tone"], "Yes, the discriminator does." in d["answer"], "Keep the checkpoint" in d["answer"]) == ("mixed", True, True)
+
+
+GAINS = [((0.01, 0.05), "Yes: they help.", "good"), ((-0.05, -0.01), "No: they harm.", "bad"), ((-0.02, 0.03), "Not shown.", "mixed")]
+
+
+@pytest.mark.parametrize(("interval", "says", "tone"), GAINS)
+def test_what_is_said_of_use_follows_the_interval_of_the_gain(report, interval, says, tone):
+    auc = {"auc": {"value": 0.7, "interval": [0.6, 0.8]}}
+    rows = dict.fromkeys(("real", "synthetic", "both", "shuffled labels"), auc)
+    usefulness = {"trained_on": rows, "gain": {"value": sum(interval) / 2, "interval": interval}}
+    said = next(v for v in verdicts({**report, "usefulness": usefulness}) if v["question"] == "Are they of use?")
+    assert (said["tone"], said["answer"].startswith(says)) == (tone, True)
+
+
 def test_the_same_seed_says_the_same(report, report_folder, finished_run, tmp_path):
     """From nothing, without what was kept: every figure to the last digit."""
     again, _ = evaluate(finished_run, HELD_OUT, settings=Settings(count=12, cache=tmp_path / "fresh", draws=DRAWS, progress=False))
@@ -207,9 +245,12 @@ def test_a_real_film_is_shown_and_named_nowhere_when_it_is_hidden(judge, tmp_pat
             write_film(tmp_path / folder / f"{'film' if folder == 'made' else 'DOE'}-{seed}.png", seed)
     (tmp_path / "Held" / "DOE-damaged.png").write_bytes(b"no film")
     monkeypatch.setattr("idcgan.copies.TWIN", 10.0)  # all of them
+    pictured, real_small = [], report_module._small
+    monkeypatch.setattr(report_module, "_small", lambda films, at: (pictured.append(films.title), real_small(films, at))[1])
     for hidden, out in ((["--hide-real"], tmp_path / "r"), ([], tmp_path / "open")):
         said = judge(tmp_path / "made", "--real", tmp_path / "Held", "--train", tmp_path / "Learnt", "--out", out, *hidden)
         assert said.code == 0, said.err
+        assert (set(pictured) == {"made films"}) == bool(hidden)
         for name in ("report.html", "report.json"):
             text = (out / name).read_text()
             assert ("DOE-" in text) == (not hidden), name
@@ -521,6 +562,17 @@ def test_weights_of_another_kind_are_refused_in_a_sentence(judge, finished_run, 
     for kind in ("inception", "chest"):
         said = judge(finished_run, "--real", HELD_OUT, "--features", f"{kind}:{tmp_path / 'w.pth'}")
         refused(said, before, finished_run, "does not hold" if _there(kind) else "need the package")
+
+
+def test_a_pickle_in_a_weight_file_cannot_run_code(tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return os.mkdir, (str(tmp_path / "trapped"),)
+
+    torch.save({"weight": Trap()}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match=r"asks for .*mkdir to be loaded, which no DenseNet needs"):
+        _chest_weights(tmp_path / "w.pth")
+    assert not (tmp_path / "trapped").exists()
 
 
 def _there(kind: str) -> bool:

@@ -357,8 +357,9 @@ def test_a_real_dicom_film():
 
 
 def test_find_films(tmp_path):
-    for name in ("b/2.PNG", "a/1.jpeg", "c.tiff", "notes.txt", ".hidden.png", ".cache/x.png", "b/._2.png", "noext"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
+    for name in ("b/2.PNG", "a/1.jpeg", "c.tiff", "notes.txt", ".hidden.png", ".cache/x.png", "b/._2.png", "noext",
+                 "contact-sheet.png", "b/old/run.json", "b/old/samples/0016.png"):  # fmt: skip
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
         (tmp_path / name).write_bytes(b"x")
     mark = bytes(128) + b"DICM"
     for name in ("1.2.840.113", "IM000001", "DICOMDIR"):

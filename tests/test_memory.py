@@ -16,14 +16,29 @@ from idcgan.training import resume, sparing, train
 TOP = preset("paper-normal-15", resolutions=(64, 128, 256, 512, 1024, 2048), max_feature_maps=128, growth="preserve")
 
 
+@pytest.fixture(autouse=True)
+def _small_pages(monkeypatch):
+    """Large ones would be asked for in whatever later tests start."""
+    monkeypatch.setattr(memory.tuning, "large_pages", lambda: None)
+
+
 def test_processes_on_one_machine_share_its_memory(monkeypatch):
     cpu = torch.device("cpu")
-    monkeypatch.setattr(memory.tuning, "large_pages", lambda: None)  # would be asked for in whatever later tests start
     alone = room(4.0, cpu)
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     assert (alone, room(4.0, cpu)) == (4e9, 2e9)
     monkeypatch.setattr(machine, "memory_available", lambda: 10_000)
     assert room(0.0, cpu) == 5_000
+
+
+def test_runs_of_a_batch_share_what_was_free_when_it_began(monkeypatch):
+    """Two that start at one time see the same free memory, and would both plan with it."""
+    cpu = torch.device("cpu")
+    monkeypatch.setenv(machine.SHARE, "4000")
+    monkeypatch.setattr(machine, "memory_available", lambda: 10_000)
+    assert room(0.0, cpu) == 4_000
+    monkeypatch.setattr(machine, "memory_available", lambda: 3_000)
+    assert room(0.0, cpu) == 3_000
 
 
 def test_less_room_is_met_by_slower_ways_and_none_by_a_refusal():

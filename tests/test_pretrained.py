@@ -56,6 +56,9 @@ def test_what_the_package_ships(name, terminal, tmp_path):
     films = np.stack([picture(source, 0, i) for i in range(4)]).astype(float)
     assert films.std((1, 2, 3)).min() > 20, "a film without contrast"
     assert abs(films[0] - films[1]).mean() > 5, "films that are all the same"
+    side = source.resolution
+    middle, left = (films[:, 0, side // 4 : side // 2, a * side // 16 : b * side // 16].mean((1, 2)) for a, b in ((7, 9), (4, 6)))
+    assert (middle > left).all(), "a spine is brighter than the lung beside it"
     with safe_open(str(source.path), "pt") as file:
         assert {str(file.get_tensor(key).dtype) for key in file.keys()} <= {"torch.float16", "torch.int64"}  # noqa: SIM118
     card = source.path.with_suffix(".md").read_text(encoding="utf-8").lower()

@@ -229,11 +229,12 @@ history = run.history()
 show(plot_losses(history), alt="Losses of D and G by step, and below them D's belief in real and in generated films.")
 
 # %%
-last = history[-20:]
-means = {name: sum(row[name] for row in last) / len(last) for name in ("loss_d", "loss_g", "d_real", "d_fake")}
+last = history[-20:]  # none, where a run ends before its first row
 print(f"mean of the last {len(last)} rows")
-print(f"losses: D {means['loss_d']:.2f} (cannot tell: {CANNOT_TELL:.2f}), G {means['loss_g']:.2f}")
-print(f"beliefs: D(x) {means['d_real']:.2f}, D(G(z)) {means['d_fake']:.2f}")
+if last:
+    means = {name: sum(row[name] for row in last) / len(last) for name in ("loss_d", "loss_g", "d_real", "d_fake")}
+    print(f"losses: D {means['loss_d']:.2f} (cannot tell: {CANNOT_TELL:.2f}), G {means['loss_g']:.2f}")
+    print(f"beliefs: D(x) {means['d_real']:.2f}, D(G(z)) {means['d_fake']:.2f}")
 print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 
 # %% [markdown]
@@ -279,8 +280,9 @@ show(plot_rows(rows), alt="Six films of the first level; the same after growth w
 # And from the first to the last moment of the run: a row per moment, a column per latent.
 
 # %%
-timelapse = show_picture(run.path / "timelapse.png", width=5)
-show(timelapse, alt="Eight latents at several moments of the run: fog becomes chests, chests become sharper.")
+timelapse = run.path / "timelapse.png"
+if timelapse.exists():  # not with moments=0
+    display(show(show_picture(timelapse, width=5), alt="Eight latents at several moments of the run: fog becomes chests, chests become sharper."))
 
 # %% [markdown]
 # ## Try it: the time machine
@@ -293,7 +295,7 @@ machine = TimeMachine(run.path)
 machine
 
 # %%
-middle, end = len(machine.moments) // 2, len(machine.moments)
+middle, end = (len(machine.moments) + 1) // 2, len(machine.moments)
 display(show(machine.render(middle, 1), alt="Eight films half way through, one latent at the end of every level, losses."))
 show(machine.render(end, 1), alt="The same eight latents at the end of the run.")
 
