@@ -1,7 +1,7 @@
 """A hand on a run while it trains: values set between two steps, a pause, a stop. Empty, it changes nothing.
 
 What was set stays in run.json under "by_hand", so that a run that was steered never passes for its config. A resume starts
-again from the config: hand-set values are no part of a checkpoint.
+again from the config: hand-set values are no part of a checkpoint (the dashboard of notebook 04 sets again what its sliders say).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 from matplotlib.figure import Figure
 
 from .batches import TRANSITIONS, MixedBatches
+from .brushes import Grid
 from .errors import InputError
 from .phantom import LABEL_CLASSES, Factors, draw_factors, render
 from .plots import G_COLOUR, to_png
@@ -43,6 +44,10 @@ def changed(factors: Factors, **changes: float) -> Factors:
         fields["heart_width"] = ratio * factors.thorax_width
         if ratio <= 0.5:
             fields["findings"] = tuple(f for f in factors.findings if f.kind != "cardiomegaly")
+    if "rotation" in fields:  # what is wrong lies in the patient, and turns with him
+        was, now = (Grid(1, rotation, factors.centre) for rotation in (factors.rotation, fields["rotation"]))
+        places = [(f, now.on_film(*was.in_patient(f.x, f.y))) for f in fields.get("findings", factors.findings)]
+        fields["findings"] = tuple(replace(f, x=float(x), y=float(y)) for f, (x, y) in places)
     return replace(factors, **fields)
 
 

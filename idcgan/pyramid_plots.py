@@ -164,7 +164,8 @@ def plot_batch(batches: MixedBatches, step: int, share: float) -> Figure:
         blend = f"{weight:.0%} {batches.resolution}, {1 - weight:.0%} {low}"
         enlarged = blend if batches.transition == "fade" else f"{low} x {low}, enlarged"
         place.set_title(f"{batches.resolution} x {batches.resolution}" if twin else enlarged, fontsize=9, color=G_COLOUR if twin else "0.3")
-    words = {"replace": f"{twins} of {len(films)} replaced", "fade": "all films blended", "jump": "all films at once"}
+    faded = "all films blended" if weight < 1 else f"all films at {batches.resolution} x {batches.resolution}"
+    words = {"replace": f"{twins} of {len(films)} replaced", "fade": faded, "jump": "all films at once"}
     figure.suptitle(f"{batches.transition}: {words[batches.transition]}, share told to the history: {said:g}", fontsize=10)
     return figure
 

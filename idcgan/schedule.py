@@ -72,9 +72,11 @@ class Schedule:
     def replaced(self, level: int, progress: float) -> float:
         """The share of the batch that shows its higher-resolution twin: rises from 0 to 1, then stays (paper, section 4).
 
-        The first level, and one that a finished run is gone on with at (`--init`), have nothing to replace and show their own films throughout.
+        The first level, one that a finished run is gone on with at (`--init`), and those on crops, where new layers alone learn, have nothing to
+        replace and show their own films throughout.
         """
-        if level <= self.settled or self.transition_share == 0:
+        on_crops = 0 < self.crops_from <= self.resolutions[level]
+        if level <= self.settled or self.transition_share == 0 or on_crops:
             return 1.0
         return min(1.0, progress / self.transition_share)
 

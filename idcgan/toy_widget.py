@@ -100,7 +100,9 @@ class ToyGan(widgets.VBox):
     def _play(self) -> None:
         """In the thread: trains and sets traits, nothing else."""
         try:
-            for _ in range(0, TURNS, AT_ONCE):
+            turns = 0
+            while turns < TURNS:
+                turns += 1 if self.slow.value else AT_ONCE
                 if self.slow.value:
                     self._slowly()
                 else:

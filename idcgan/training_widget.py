@@ -94,6 +94,12 @@ class Dashboard(widgets.VBox):
             self.live.stop()
             self._say("stopping after this step and saving")
 
+    def close(self) -> None:
+        """As `stop`, paused or not, and wait for that; then take the widget away."""
+        self.live.stop()
+        self.join(20)
+        super().close()
+
     def release(self) -> None:
         """Back to the config: sliders and run forget what was set by hand."""
         self._quiet = True

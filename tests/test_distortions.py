@@ -339,6 +339,7 @@ def claim(before, after, paired=True):
     (lambda b, a: len(b) >= 5 and claim(b, a, paired=False), "each better by 2 to 4"),
     (lambda b, a: len(b) >= 5 and np.mean(a) < np.mean(b), "one lucky run"),
     (lambda b, a: len(b) >= 5 and claim(a, b), "each better by 2 to 4"),
+    (lambda b, a: len(b) >= 5 and all(x < y for x, y in zip(a, b, strict=True)), "seven better by 5"),
     (lambda b, a: 0.97, "True or False"),
 ])  # fmt: skip
 def test_may_claim_says_which_mistake_it_is(answer, said):

@@ -37,6 +37,8 @@ def made(source: str):
         [("loss_d.backward()", "(loss_d / 2).backward()")],
         [("opt_d.zero_grad()", "d.zero_grad()"), ("opt_g.zero_grad()", "g.zero_grad()")],
         [("generator_loss(d(fake))", "generator_loss(d(g(z)))")],
+        [("    opt_d.zero_grad()\n", ""), ("    opt_g.zero_grad()\n", ""),
+         ("    opt_g.step()\n", "    opt_g.step()\n    opt_d.zero_grad()\n    opt_g.zero_grad()\n")],
         [("generator_loss(d(fake))", "generator_loss(d(fake), kind='saturating')")],
     ],
 )  # fmt: skip

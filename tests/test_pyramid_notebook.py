@@ -9,6 +9,7 @@ pytest.importorskip("ipywidgets")
 
 from idcgan import InputError, MixedBatches, Pyramid
 from idcgan.alias_plots import plot_contrast_left, plot_exact
+from idcgan.brushes import Grid
 from idcgan.exercises import pyramid_data as check
 from idcgan.films import resize
 from idcgan.gratings import FILTERS, alias_of, contrast_left, grating, reduced, with_grid_lines, zone_plate
@@ -166,6 +167,16 @@ def test_the_sliders_of_a_patient():
     assert "nodule" in widget.text.value
     assert "idcgan-widget" in widget._dom_classes
     assert "idcgan-picture" in widget.picture._dom_classes
+
+
+def test_what_is_wrong_turns_with_the_patient():
+    own = draw_factors(3, "abnormal")
+    turned = changed(own, rotation=own.rotation + 6.0)
+    for before, after in zip(own.findings, turned.findings, strict=True):
+        assert (before.x, before.y) != pytest.approx((after.x, after.y), abs=1e-3)
+        in_patient = [Grid(1, f.rotation, f.centre).in_patient(finding.x, finding.y) for f, finding in ((own, before), (turned, after))]
+        assert in_patient[0] == pytest.approx(in_patient[1], abs=1e-9)
+    assert own.findings
 
 
 @pytest.mark.parametrize("patient", range(0, 60, 7))

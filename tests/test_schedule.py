@@ -126,3 +126,9 @@ def test_each_level_on_crops_has_a_fall_of_its_own_and_films_end_theirs_before(b
     assert films == pytest.approx([1.0, 1.0, 0.5, 0.02], abs=0.01)
     for level in (2, 3):
         assert [warmth(level, gone) for gone in (0.0, 0.5, 0.75, 1.0)] == pytest.approx([1.0, 1.0, 0.5, 0.02], abs=0.01)
+
+
+def test_a_level_on_crops_replaces_nothing():
+    """New layers alone learn there: no film of the level below is shown."""
+    schedule = Schedule.plan(RunConfig(resolutions=(32, 64, 128, 256), crops_from=128, crop=64, batch_size=(4,), epochs=300), 12)
+    assert [schedule.replaced(level, 0.25) for level in range(4)] == [1.0, 0.5, 1.0, 1.0]

@@ -11,6 +11,7 @@ from PIL import Image
 
 from idcgan.config import preset
 from idcgan.errors import InputError
+from idcgan.locks import is_locked
 from idcgan.moments import newest_moment, read_moments
 from idcgan.records import RunFolder
 from idcgan.schedule import Schedule
@@ -163,6 +164,17 @@ def test_stop_and_resume_where_it_stands(dashboard, monkeypatch, finished_run):
     assert ended(dashboard) == "finished"
     assert dashboard.run == first
     assert_same_run(first, finished_run)
+
+
+def test_close_ends_a_paused_run_saved_and_lets_go_of_its_folder(dashboard, monkeypatch):
+    pause_at_first_row(dashboard, monkeypatch)
+    dashboard.train()
+    until(lambda: dashboard.live.paused)
+    dashboard.close()
+    assert not dashboard.training
+    assert not is_locked(dashboard.run / ".lock")
+    assert json.loads((dashboard.run / "run.json").read_text())["status"] == "interrupted"
+    assert dashboard.comm is None
 
 
 def test_sliders_moved_before_the_start_count_from_the_first_step(dashboard):

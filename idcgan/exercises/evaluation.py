@@ -129,5 +129,7 @@ TABLES: tuple[tuple[str, list[float], list[float], bool, str], ...] = (
      "Take each seed's own change first, then draw: the same seed stands in both rows."),
     ("five seeds, each worse", [27, 68, 42, 57, 48], [30, 70, 45, 60, 52], False, "Lower is better: the interval has to lie below 0, not above."),
     ("six seeds, three better and three worse", [40, 41, 42, 43, 44, 45], [38, 43, 40, 45, 42, 47], False, "The interval goes across 0."),
+    ("eight seeds, seven better by 5 and one worse by 1", [50, 52, 49, 51, 53, 48, 55, 47], [45, 47, 44, 46, 48, 43, 50, 48], True,
+     "Not every seed has to be better: draw the changes anew, and ask where 95 of 100 means lie."),
     ("five seeds, nothing changed", [40, 41, 42, 43, 44], [40, 41, 42, 43, 44], False, "An interval that ends at 0 is no improvement."),
 )  # fmt: skip

@@ -67,7 +67,7 @@ def step_d(answer: Callable) -> str:
             "G's weights have been left with requires_grad off, so G cannot learn in its own move: use fake.detach() and leave its weights alone."
         )
         assert not flowed, "gradients have flowed into G: cut the fakes off with fake.detach(), or make them under torch.no_grad()."
-        assert not _same(discriminator, before[1]), "D has not moved: after backward its optimiser must step."
+        assert not _same(discriminator, before[1]), "D has not moved: after backward its optimiser must step (and its gradient must still be there)."
         if not _same(discriminator, ours[1]):
             _explain(discriminator, before, gradients, turn)
     return "D moved on real and fake films, and G stood still without a gradient."

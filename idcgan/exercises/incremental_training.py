@@ -69,12 +69,13 @@ def order_of_updates(one_step: Callable[..., Any]) -> str:
     for _ in range(2):  # the second time finds what the first has left behind
         log.clear()
         g_before, d_before = g.weight.item(), d.weight.item()
+        clean = {player.name for player in (g, d) if player.weight.grad is None or not player.weight.grad.any()}
         try:
             one_step(g, d, _Recorder(g), _Recorder(d), real, z)
         except RuntimeError:  # autograd's words for it say little to a beginner
             _check_cut([name for name, _ in log])
             raise
-        _check_order([name for name, _ in log])
+        _check_order([name for name, _ in log], clean)
         _check_gradients(log, real, g_before * z.mean(1), d_before, d.weight.item())
     return "D on real films, D on fakes cut off from G, D moves; then G against the new D. That is one step of the algorithm IDCGAN."
 
@@ -86,7 +87,8 @@ def _check_cut(names: list[str]) -> None:
     assert not detached, "G's loss cannot get back to G: in G's move the fakes must not be detached."
 
 
-def _check_order(names: list[str]) -> None:
+def _check_order(names: list[str], clean: set[str]) -> None:
+    """`clean`: the players whose gradients were empty when the step began."""
     for player in "DG":
         count = names.count(f"step {player}")
         assert count == 1, f"optimizer_{player.lower()}.step() was called {count} times in one step; each player moves once."
@@ -99,13 +101,15 @@ def _check_order(names: list[str]) -> None:
     assert "gradient D" in before, "D moved without a gradient: call backward() on its loss before optimizer_d.step()."
     _check_cut(names)
     first = before.index("gradient D")
-    assert "zero D" in before[:first], "D moved with what G's last move had left in its gradient: zero_grad() comes before backward()."
+    emptied = "D" in clean or "zero D" in before[:first]
+    assert emptied, "D moved with what G's last move had left in its gradient: zero_grad() comes before backward()."
     assert "zero D" not in before[first:], "D's gradient was zeroed after backward() and before its step: half of it, or all, is lost."
     assert "D on fake" in after, "G was judged by the old D: call the discriminator on the fakes again after optimizer_d.step()."
     g_part = names[:g_moves]
     assert "gradient G" in g_part, "G moved without a gradient: in G's move the fakes must not be detached, and backward() comes before the step."
     first = g_part.index("gradient G")
-    assert "zero G" in g_part[:first], "G moved with its last gradient still in it: call optimizer_g.zero_grad() before G's backward()."
+    emptied = "G" in clean or "zero G" in g_part[:first]
+    assert emptied, "G moved with its last gradient still in it: call optimizer_g.zero_grad() before G's backward()."
     assert "zero G" not in g_part[first:], "G's gradient was zeroed after backward() and before its step."
 
 

@@ -84,6 +84,7 @@ source(toy.move_d)
 source(toy.move_g)
 
 # %%
+game = toy.new_game("eight Gaussians", seed=0)
 moments = {"before the first move": toy.look(game)}
 for _ in range(60):
     toy.move_d(game)

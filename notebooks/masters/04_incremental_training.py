@@ -29,6 +29,7 @@ from idcgan.intake import cores
 from idcgan.levels import run_levels
 from idcgan.live import steer
 from idcgan.loader import open_or_build
+from idcgan.moments import read_moments
 from idcgan.moves import move_d, move_g
 from idcgan.objectives import generator_loss, loss_on_fake, loss_on_real
 from idcgan.paper import settings_table
@@ -194,7 +195,7 @@ assert apart < 1e-3
 # *detached*, so that its loss ends at the film and does not reach G. Then the same fakes go to the D that has just moved, and its gradient goes on
 # through the film into G. In the source below, leave out what is about memory, several processes and number formats (`parts`, `quiet`,
 # `arithmetic`), and some ten lines remain. `_view` shifts every film a little at random before D sees it, real or fake (*augmentation*), so that D
-# does not learn a few hundred films by heart. With `patches`, as in this preset, D also judges pieces of the film, and `over_verdicts` adds the mean
+# does not learn a few hundred films by heart. With `patches`, as in `laptop`, D also judges pieces of the film, and `over_verdicts` adds the mean
 # of the same loss over these; what is logged is the loss of whole films.
 
 # %%
@@ -243,9 +244,9 @@ print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 #
 # ## What it learnt
 #
-# Films are not made by G as it is at that step but by a *running average* of its weights (`ema`), which is steadier, looks better, and lags behind
-# the losses. Over the last part of a run (`cool_down`) both learning rates fall almost to 0. The same latents at the end of every level; the paper's
-# are Figures 7 and 8.
+# Where `ema` is not 0 (in the paper's presets it is), films are not made by G as it is at that step but by a *running average* of its weights, which
+# is steadier, looks better, and lags behind the losses. Over the last part of a run, `cool_down`, both learning rates fall almost to 0. The same
+# latents at the end of every level; the paper's are Figures 7 and 8.
 
 # %%
 for resolution in run.run["levels"]:
@@ -267,7 +268,7 @@ show(plot_rows({f"{shipped.resolution} x {shipped.resolution}": longer}, side=1.
 # With `preserve` the picture stays; with `reset` the outer layers must be learnt again.
 
 # %%
-below = load_generator(run.path, low).generator if growing is config else generator.eval()  # untrained, where the run has no such level
+below = load_generator(run.path, low).generator if growing is config and str(low) in run.run["levels"] else generator.eval()  # untrained
 z = torch.randn(6, config.latent_dim, generator=torch.Generator().manual_seed(seed))
 with torch.no_grad():
     rows = {f"{low} x {low}": below(z).numpy()}
@@ -291,13 +292,14 @@ if timelapse.exists():  # not with moments=0
 # single latent from level to level; the black line says where in the losses you are.
 
 # %%
-machine = TimeMachine(run.path)
+machine = TimeMachine(run.path) if read_moments(run.path) else None  # a run that was stopped early may have saved no moment
 machine
 
 # %%
-middle, end = (len(machine.moments) + 1) // 2, len(machine.moments)
-display(show(machine.render(middle, 1), alt="Eight films half way through, one latent at the end of every level, losses."))
-show(machine.render(end, 1), alt="The same eight latents at the end of the run.")
+if machine:
+    middle, end = (len(machine.moments) + 1) // 2, len(machine.moments)
+    display(show(machine.render(middle, 1), alt="Eight films half way through, one latent at the end of every level, losses."))
+    display(show(machine.render(end, 1), alt="The same eight latents at the end of the run."))
 
 # %% [markdown]
 # ## Try it: the dashboard
@@ -322,6 +324,8 @@ show(machine.render(end, 1), alt="The same eight latents at the end of the run."
 # </details>
 
 # %%
+if "dashboard" in globals():
+    globals()["dashboard"].close()  # of this cell's last time: what it trains ends and is saved
 dashboard = Dashboard(practice(growing, minutes=tiny(1.5, 0.5)), twins.path, run_folder.parent)
 dashboard
 
@@ -335,8 +339,8 @@ show(dashboard.render(run.path), alt="Both losses, the replaced share, and eight
 # ### A hand leaves traces
 #
 # The loop asks once per step whether a hand has set anything. If not, nothing changes, to the last bit. If so, the run is no longer what its config
-# says, and must not pass for it: each change goes into `run.json`, into the files of its generators and into every film they make. A resume
-# goes on from the config, without the hand.
+# says, and must not pass for it: each change goes into `run.json`, into the files of its generators and into every film they make.
+# `idcgan train --resume` goes on from the config, without the hand; the dashboard's Resume sets again what its sliders say.
 
 # %%
 source(steer)
@@ -517,7 +521,7 @@ assert run.run["status"] in ("finished", "interrupted")
 #    near 0.5 speak against that.) Near 0 it has won: it is sure, and G's films are told from real ones every time.
 # 5. Bounded by minutes, a faster machine makes more steps; and sums are rounded another way by another machine, other versions or another number
 #    of threads.
-# 6. In `run.json` under `by_hand`, in the generators' files and in the films. A resume goes on from the config.
+# 6. In `run.json` under `by_hand`, in the generators' files and in the films. `idcgan train --resume` goes on from the config.
 #
 # </details>
 #

@@ -417,9 +417,10 @@ for n, right in needed.items():
 # Be the reader. (Answers are kept in the study's folder as they come; this one is temporary. For a study that lasts: `idcgan study make`, README.)
 
 # %%
-their_real = real or f"phantom:{folder.run['config']['label_class']}"
+their_real = real if real and Path(real).is_dir() else f"phantom:{folder.run['config']['label_class']}"
 gone_at_the_end = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # it holds the real films
-study = make_study(folder.path, their_real, Path(gone_at_the_end.name) / "study", count=tiny(64, 4), side=128, progress=False)
+count = min(tiny(64, 4), len(evidence.held_out))
+study = make_study(folder.path, their_real, Path(gone_at_the_end.name) / "study", count=count, side=128, progress=False)
 reading = ReaderStudy(study, "you")
 reading.film.layout.width = reading.film.layout.height = "256px"
 reading
