@@ -7,7 +7,6 @@ that a run never depends on a constant hidden in the code.
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import hashlib
 import json
 import re
@@ -15,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
-from .errors import InputError
+from .errors import InputError, nearest
 from .fields import check_value, coerce, kind_and_share, listed
 from .presets import PRESETS
 from .pyramid import check_resolutions
@@ -113,8 +112,7 @@ class RunConfig:
         hints = get_type_hints(cls)
         for name in values:
             if name not in hints:
-                near = difflib.get_close_matches(name, hints, 1)
-                raise InputError(f"unknown field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "; see RunConfig for the fields."))
+                raise InputError(f"unknown field {name!r}; {nearest(name, hints, 'see RunConfig for the fields.')}")
         return cls(**values)
 
     def to_dict(self) -> dict[str, Any]:
@@ -162,8 +160,8 @@ def preset(name: str, /, **changes: Any) -> RunConfig:
     Raises InputError for an unknown preset or field, or for epochs and minutes together.
     """
     if name not in PRESETS:
-        near = difflib.get_close_matches(str(name), PRESETS, 1)
-        raise InputError(f"unknown preset {name!r}; choose one of {listed(PRESETS)}" + (f" (did you mean {near[0]!r}?)." if near else "."))
+        near = nearest(name, PRESETS, "")
+        raise InputError(f"unknown preset {name!r}; choose one of {listed(PRESETS)}" + (f" ({near})." if near else "."))
     if "preset" in changes:
         raise InputError("preset cannot be set like a field; choose it with --preset.")
     bounds = {"epochs": int, "minutes": float}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
 import math
 import re
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .config import parse_changes
-from .errors import InputError
+from .errors import InputError, nearest
 from .loader import check_source
 from .parameters import check_parameters, config_of, parameters_of, parse_parameter
 
@@ -113,8 +112,7 @@ def _load(path: Path) -> dict[str, Any]:
 def _known(path: Path, names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            raise InputError(f"{path}: unknown part {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"a grid has {', '.join(known)}."))
+            raise InputError(f"{path}: unknown part {name!r}; " + nearest(name, known, f"a grid has {', '.join(known)}."))
 
 
 def _mapping(path: Path, what: str, value: Any) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
-import difflib
 import functools
 from pathlib import Path
 from typing import Any
 
 from .config import RunConfig, configure, parse_changes
-from .errors import InputError
+from .errors import InputError, nearest
 
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text (in quotes)", list: "a list", dict: "a mapping"}
 NAMES = {kind.__name__: kind for kind in WORDS}
@@ -47,9 +46,8 @@ def check_parameters(notebook: Path, parameters: dict[str, Any]) -> None:
     known = parameters_of(notebook)
     for name, value in parameters.items():
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, 1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(known) or 'none'}."
-            raise InputError(f"{notebook} has no parameter {name!r}{hint}")
+            hint = nearest(name, known, f"it has {', '.join(known) or 'none'}.")
+            raise InputError(f"{notebook} has no parameter {name!r}; {hint}")
         kind = known[name][0]
         if kind and not _fits(value, kind):
             raise InputError(f"{name} is {value!r}; it must be {WORDS[kind]}{_numeral(value, kind)}.")

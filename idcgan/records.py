@@ -166,13 +166,13 @@ class RunFolder:
         atomically(path, lambda p: Image.fromarray(grid(films, columns, most=most)).save(p, "PNG", pnginfo=info))
         return path
 
-    def save_timelapse(self, side: int = 128) -> None:
+    def save_timelapse(self) -> None:
         """timelapse.png: a row per moment from the first to the last, a column per latent."""
         rows = [Image.open(p).convert("RGB") for p in sorted((self.path / "samples").glob("moment-*.png"))]
         if not rows:
             return
         width = max(row.width for row in rows)
-        width = min(width, 8 * side)
+        width = min(width, 8 * 128)
         scaled = [row.resize((width, round(row.height * width / row.width)), Image.Resampling.LANCZOS) for row in rows]
         sheet = Image.new("RGB", (width, sum(row.height for row in scaled)))
         top = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .errors import InputError
+from .errors import InputError, nearest
 from .run_record import alive, evaluation_of, figures_of, films_of, one_line
 
 STATUSES = ("finished", "running", "interrupted", "stopped", "failed", "damaged")
@@ -96,15 +96,12 @@ def find(runs: list[Run], name: str) -> Run:
     for run in runs:
         if name == run.name or (Path(name).exists() and Path(name).resolve() == run.path.resolve()):
             return run
-    raise InputError(f"there is no run {name!r}; {nearest(name, [run.name for run in runs])}")
+    raise InputError(f"there is no run {name!r}; {nearest_of(name, [run.name for run in runs])}")
 
 
-def nearest(name: str, known: list[str]) -> str:
+def nearest_of(name: str, known: list[str]) -> str:
     """How a refusal ends: the nearest of the known names, or the first of them."""
-    import difflib
-
-    near = difflib.get_close_matches(name, known, 1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}."
+    return nearest(name, known, f"there are {', '.join(known[:12])}{' and more' if len(known) > 12 else ''}.")
 
 
 def _contents(folder: str) -> Iterator[tuple[str, bytes | OSError | None]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError
-from .runs import OTHER_JUDGES, STATUSES, Run, nearest
+from .runs import OTHER_JUDGES, STATUSES, Run, nearest_of
 
 FACTS = ("name", "status", "films", "resolution", "steps", "seconds", "distance", "variety", "loss_d", "loss_g", "d_real", "d_fake", "warnings",
          "peak_memory", "kid")  # fmt: skip
@@ -28,7 +28,7 @@ def check_field(name: str, runs: Sequence[Run], option: str) -> str:
     """Raises InputError with the nearest name."""
     known = fields(runs)
     if name not in known:
-        raise InputError(f"{option} names the unknown field {name!r}; {nearest(name, known)}")
+        raise InputError(f"{option} names the unknown field {name!r}; {nearest_of(name, known)}")
     return name
 
 
@@ -143,7 +143,7 @@ def written(name: str, value: Any) -> str:
         return duration(value)
     if name == "peak_memory":
         return f"{value / 1e9:.1f} GB"
-    if isinstance(value, float) and (name in SHOWN or name in FACTS):
+    if isinstance(value, float) and name in FACTS:
         return f"{value:#.3g}" if abs(value) < 100 else f"{value:.0f}"
     return f"{value:,}" if name == "steps" else plain(value)
 
