@@ -48,7 +48,7 @@ def run(options: argparse.Namespace, way: str, minutes: float, real: np.ndarray)
         distances, floors = [], []
         for draw in range(DRAWS):
             made = np.stack([picture(source, 1000 + draw, i).reshape(real.shape[1:]) for i in range(FILMS)])
-            seen = glance(made, real, draw, most=FILMS)
+            seen = glance(made, np.random.default_rng(draw).permutation(real), most=FILMS)
             distances.append(seen["swd"])
             floors.append(seen["swd_floor"])
         steps = {r: level["steps"] for r, level in done.run["levels"].items()}

@@ -60,7 +60,7 @@ def _environment(sharing: dict[str, int], gpus: int) -> dict[str, str]:
 
 @functools.cache
 def _free_at_first() -> int:
-    """Bytes, when this worker began: what is free later, its neighbours' runs may have taken already or may be about to take."""
+    """Bytes, when this worker was first given a run: what is free later, its neighbours' runs may have taken already or be about to take."""
     return machine.memory_available()
 
 

@@ -45,10 +45,11 @@ def run_batch(grid: Grid, out: Path, workers: int = 1, scheduler: str = "", retr
     refuse(grid, out)
     with locked(out / ".lock", f"another idcgan batch is at work in {out}; wait for it, or stop it first."):
         says = remember(grid, out)
-        for name in grid.runs if retry_failed else ():
-            (out / name / FAILURE).unlink(missing_ok=True)
-        todo = [name for name in grid.runs if status_of(out / name) == "unfinished"]
+        wanted = ("unfinished", "failed") if retry_failed else ("unfinished",)
+        todo = [name for name in grid.runs if status_of(out / name) in wanted]
         build_pyramids(grid, todo, out, progress)
+        for name in todo:
+            (out / name / FAILURE).unlink(missing_ok=True)
         lost: dict[str, str] = {}
         interrupted = False
         if todo:

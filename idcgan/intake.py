@@ -128,10 +128,10 @@ def prepare(film: Candidate, resolutions: list[int], square: str) -> Planes | st
         return f"{film.source} does not fit into memory: use fewer workers or reduce the film first."
 
 
-def _leave_interrupts_to_the_parent() -> None:
+def _leave_interrupts_to_the_parent(parent: int) -> None:
     """And end with it: one that is killed closes no pool, and its workers would wait for films for ever."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    end_with(os.getppid())
+    end_with(parent)
 
 
 def prepared(films: list[Candidate], options: dict, workers: int | None) -> Iterator[Planes | str]:
@@ -144,7 +144,7 @@ def prepared(films: list[Candidate], options: dict, workers: int | None) -> Iter
         return
     # spawn, not fork: the parent may have torch's threads running, and a forked lock held by one of them never opens
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(min(workers, len(films)), context, _leave_interrupts_to_the_parent)
+    pool = ProcessPoolExecutor(min(workers, len(films)), context, _leave_interrupts_to_the_parent, (os.getpid(),))
     before = {name: os.environ.get(name) for name in ONE_THREAD}
     # the workers inherit this: with a thread per core each, they get in each other's way (138 phantoms in 7.5 s instead of 3.3 s)
     os.environ.update(dict.fromkeys(ONE_THREAD, "1"))

@@ -48,19 +48,21 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
     name = source.replace(":", "-") if _is_phantom(films) else "-".join(filter(None, (Path(source).name, label_class)))
     where = shelf / f"{name}-{key}"
+    made = [folder for folder in (shelf, *shelf.parents) if not folder.exists()]
     try:
         with _builder(where):
             return Pyramid.build(source, where, config.resolutions, config.square, config.channels, label_class, progress=progress)
     finally:
         with contextlib.suppress(OSError):
-            shelf.rmdir()  # where nothing could be built, nothing is left, an empty shelf neither
+            for folder in made or [shelf]:
+                folder.rmdir()  # where nothing could be built, nothing is left, an empty shelf neither
 
 
 def _builder(where: Path) -> contextlib.AbstractContextManager[None]:
     """One process at a time builds a pyramid; the next one finds it done. Where nothing can be written there is nothing to wait for."""
     with contextlib.suppress(OSError):
         where.parent.mkdir(parents=True, exist_ok=True)
-    if not os.access(where.parent, os.W_OK):
+    if not where.parent.is_dir() or not os.access(where.parent, os.W_OK):
         return contextlib.nullcontext()
     return locked(where.with_name(f".{where.name}.lock"), f"{where} is being built by another process; try again when that one is done.", PATIENCE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from collections.abc import Iterator
@@ -54,7 +55,8 @@ def _take(lock: Path) -> int | None:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.fstat(handle).st_ino == os.stat(lock).st_ino:  # else its last holder has just deleted it, and another may hold a new one
             return handle
-    except OSError:
-        pass
+    except OSError as error:
+        if error.errno in (errno.ENOTSUP, errno.ENOLCK):  # a file system without locks
+            return handle
     os.close(handle)
     return None

@@ -71,17 +71,17 @@ def plan_memory(config: RunConfig, limit: float, processes: int = 1) -> tuple[Wa
     return tuple(plan)
 
 
-def room(limit: float, device: torch.device) -> float:
+def room(limit: float, device: torch.device, shared: bool = True) -> float:
     """Bytes that training may use: `limit` GB, or what is free on the device where that is 0.
 
     Processes on one machine share both, but each has its own GPU; runs of one batch share what was free when the batch began
-    (`machine.SHARE`). Where a limit is given, memory is likely to be handed back, and then large pages help.
+    (`machine.SHARE`), unless `shared` is False. Where a limit is given, memory is likely to be handed back, and then large pages help.
     """
     if limit:
         tuning.large_pages()
     if device.type != "cpu":
         return limit * 1e9 or memory_free(device)
-    free = min(memory_free(device), int(os.environ.get(machine.SHARE, sys.maxsize)))
+    free = min(memory_free(device), int(os.environ.get(machine.SHARE, sys.maxsize)) if shared else sys.maxsize)
     return (limit * 1e9 or free) / int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
 
 

@@ -7,6 +7,7 @@ minute is never quite the same twice).
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     crew.check(config)
     _check_hand(live, crew)
     where = machine.choose_device(crew.device(device))
-    ways = plan_memory(config, room(memory_limit, where), crew.size)
+    ways = _plan(config, memory_limit, where, crew)
     refuse_a_full_disk(config, Path(out))
     ways[0].take_memory()
     state, origin = begin(config, where, init)
@@ -96,7 +97,7 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
     crew.check(config)
     _check_hand(live, crew)
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
-    ways = plan_memory(config, room(memory_limit or folder.run.get("memory_limit", 0.0), where), crew.size)
+    ways = _plan(config, memory_limit or folder.run.get("memory_limit", 0.0), where, crew)
     ways[0].take_memory()
     state = restore(folder, config, where)
     for half_written in folder.path.rglob(".*.tmp"):  # by a process that was killed while it saved; the folder is ours now
@@ -194,6 +195,16 @@ def nothing_new(pyramid: Pyramid, config: RunConfig) -> list[str]:
         return []
     levels = ", ".join(f"{r} ({count} of {len(pyramid)} films)" for r, count in short.items())
     return [f"some films are smaller than the level they are shown at: {levels}; there they are only enlarged and hold no new detail."]
+
+
+def _plan(config: RunConfig, memory_limit: float, where: torch.device, crew: Crew) -> tuple[Way, ...]:
+    """How each level is trained within its room; a run of a batch that its share is too small for takes what its neighbours leave free."""
+    try:
+        return plan_memory(config, room(memory_limit, where), crew.size)
+    except InputError:
+        if memory_limit or machine.SHARE not in os.environ:
+            raise
+        return plan_memory(config, room(0.0, where, shared=False), crew.size)
 
 
 def left_out(pyramid: Pyramid, most: int = 5) -> list[str]:

@@ -110,8 +110,9 @@ class Dashboard(widgets.VBox):
 
     def join(self, seconds: float | None = None) -> None:
         """Wait until the run has ended."""
-        if self._thread:
-            self._thread.join(seconds)
+        thread = self._thread  # which sets it to None when it ends
+        if thread:
+            thread.join(seconds)
 
     def render(self, run: str | Path | None = None) -> Figure:
         """What the dashboard shows of a run folder; left out: of its own last run. Raises InputError for what is no run."""

@@ -106,7 +106,7 @@ def test_a_pyramid_of_both_classes_is_not_built(terminal, tmp_path, classes):
 def test_a_run_learns_from_the_films_of_its_class_and_no_others(terminal, tmp_path):
     for seed, label_class in enumerate(("abnormal", "normal")):
         write_films(tmp_path / "films" / label_class, 4, seed=10 * seed)
-    options = ("--preset", "tiny", "--class", "abnormal", "--epochs", 1, "--set", "square=pad", "--device", "cpu", "--quiet")
+    options = ("--preset", "tiny", "--class", "abnormal", "--epochs", 2, "--set", "square=pad", "--device", "cpu", "--quiet")
     said = terminal("train", tmp_path / "films", "--out", tmp_path / "run", *options)
     assert said.code == 0, said.err
     pyramid = Pyramid.open(json.loads((tmp_path / "run" / "run.json").read_text())["data"]["pyramid"])
