@@ -8,6 +8,10 @@ import numpy as np
 
 from .settings import LEVEL
 
+UNSEEN = (
+    "Not asked: the films they were learnt from are not at hand; name them with --train. The floor is of halves of the real films, so no figure here "
+    "is to be held against a report that has those films."
+)
 FEW = 500  # films under which FID's bias is larger than most differences of interest
 
 
@@ -16,6 +20,8 @@ def verdicts(report: dict[str, Any]) -> list[dict[str, str]]:
     found = [_fidelity(report), _texture(report), _diversity(report)]
     if "copies" in report:
         found += [_copies(report), _membership(report)]
+    else:
+        found.append(("Are they copies?", UNSEEN, "mixed"))
     if "usefulness" in report:
         found.append(_use(report["usefulness"]))
     return [{"question": q, "answer": a, "tone": t} for q, a, t in found]

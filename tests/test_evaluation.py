@@ -321,6 +321,7 @@ def test_without_training_films_nothing_is_said_of_copies(judge, tmp_path):
     assert "copies" not in report
     assert report["about"]["films"] == {"made": 10, "held_out": 10, "training": 10}
     assert any("No training films" in sentence for sentence in report["limits"])
+    assert "Are they copies? Not asked: the films they were learnt from are not at hand; name them with --train." in said.out
     assert report["kid"]["told_apart"], "noise is no chest"
 
 
