@@ -14,7 +14,7 @@ MADE, REAL, HALVES, OTHER, BLURRED, NOISE = "#c2571a", "#1f5fa8", "#8fb4dc", "#3
 MARKS = {
     "made": (MADE, "D", "the films in question"),
     "real": (REAL, "o", "real films: training against held-out (what a copy machine has, too)"),
-    "halves of held-out": (HALVES, "o", "real films: halves of the held-out ones (half as many, which most measures read as worse)"),
+    "halves of held-out": (HALVES, "o", "real films: held-out halves (fewer films)"),
     "other class": (OTHER, "s", "real films of the other class"),
     "blurred 4x": (BLURRED, "^", "real films, blurred fourfold"),
     "noise": (NOISE, "x", "noise"),

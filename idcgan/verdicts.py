@@ -177,8 +177,6 @@ def limits(report: dict[str, Any]) -> list[str]:
             "The discriminator was lent what a network knows that has learnt from the same photographs as the one that judges here (projected=true): "
             "KID, FID, precision, recall, density, coverage and Vendi may flatter these films; the texture measures cannot."
         )
-    if not about["seen"]:
-        says.append("No training films were given: nothing is said of copies, and the real films were halved to have a floor.")
     kid = report["kid"]
     if about["seen"] and kid["floor_p"] <= LEVEL:
         says.append(
