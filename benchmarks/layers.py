@@ -20,6 +20,7 @@ CASES = {
     "framed, 32": (32, 64),
     "halve, 1": (1, 512),
     "enlarge, 1": (1, 256),
+    "lanczos, 1": (1, 176),
 }
 
 
@@ -36,6 +37,9 @@ def functions(case: str) -> dict:
     def same(ours: nn.Module, plain: nn.Module) -> dict:
         plain.load_state_dict(ours.state_dict())
         return {"fast": ours, "plain": plain}
+
+    def lanczos(x: torch.Tensor, side: int) -> torch.Tensor:
+        return F.interpolate(x, size=(side, side), mode="lanczos", antialias=True)
 
     name = case.split(",")[0]
     if name == "ConvFromPicture2d":
@@ -67,6 +71,7 @@ def functions(case: str) -> dict:
         "framed": {"fast": fixed_maps.framed, "plain": lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate")},
         "halve": {"fast": fixed_maps.halve, "plain": lambda x: F.avg_pool2d(x, 2)},
         "enlarge": {"fast": fixed_maps.enlarge, "plain": lambda x: F.interpolate(x, scale_factor=2, mode="bilinear")},
+        "lanczos": {"fast": lambda x: fixed_maps.lanczos(x, 352), "plain": lambda x: lanczos(x, 352)},
     }[name]
 
 

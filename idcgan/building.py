@@ -38,7 +38,7 @@ def build_generator(config: RunConfig, level: int) -> Generator:
     maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps, config.min_feature_maps)
     skip = config.growth == "preserve"
     return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from, config.cubic_from, config.mends_from)  # fmt: skip
+                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from, config.lanczos_from)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:
@@ -78,7 +78,8 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
     """The networks of level `level` from those of the level below; the old ones are left as they are.
 
     preserve: every layer is kept, and what is new starts silent, so G(z) is the old picture enlarged and D(x) the old
-    verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them).
+    verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them;
+    D's new verdict on patches starts silent there too).
     reset: layers between the latent and the old resolution are kept, the outer ones are new. scratch: all new.
     At a level on crops D is a new one, which judges patches.
     """
@@ -91,6 +92,7 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
     if on_crops:
         silence_head(taller_g)
     elif config.growth == "preserve":
+        silence_patches(taller_d)
         if config.transition == "fade":
             taller_g.alpha = taller_d.alpha = 0.0
         else:
@@ -99,11 +101,15 @@ def grow(config: RunConfig, level: int, seed: int, generator: Generator, discrim
 
 
 def silence(generator: Generator, discriminator: Discriminator) -> None:
-    """Zero the newest head of G, the scale of the last batch norm on D's newest path and its newest verdict on patches: they learn from there."""
+    """Zero the newest head of G and the scale of the last batch norm on D's newest path: they learn from there."""
     silence_head(generator)
     norm = discriminator.blocks[str(discriminator.levels[-2])][1]
     nn.init.zeros_(norm.weight)
     nn.init.zeros_(norm.bias)
+
+
+def silence_patches(discriminator: Discriminator) -> None:
+    """Zero D's newest verdict on patches, which no `alpha` blends in."""
     if str(discriminator.levels[-1] // 8) in discriminator.patches:
         nn.init.zeros_(discriminator.patches[str(discriminator.levels[-1] // 8)].weight)
 

@@ -19,6 +19,8 @@ from .fields import check_value, coerce, kind_and_share, listed
 from .presets import PRESETS
 from .pyramid import check_resolutions
 
+RETIRED = {"cubic_from": 0, "mends_from": 0}  # fields that are gone, and the value that left them without effect
+
 
 @dataclass(frozen=True)
 class RunConfig:
@@ -56,9 +58,8 @@ class RunConfig:
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
     # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
     detail: tuple[float, ...] = (0.0,)
-    cubic_from: int = 0  # from this level on G enlarges the picture of the level below by a cubic, not bilinearly (growth = preserve); 0: never
-    # from this level on what G adds on crops is what a quarter of the resolution cannot have, not half: it may mend the level below; 0: never
-    mends_from: int = 0
+    # from this level on G enlarges the picture of the level below as a pyramid reduces films, not bilinearly (growth = preserve); 0: never
+    lanczos_from: int = 0
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
@@ -108,8 +109,15 @@ class RunConfig:
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunConfig:
-        """Strict: an unknown field or a wrong type is refused by name; nothing is guessed. Raises InputError."""
+        """Strict: an unknown field or a wrong type is refused by name; nothing is guessed. Raises InputError.
+
+        Runs from before a field was given up can be read where it was off.
+        """
         hints = get_type_hints(cls)
+        for name, idle in RETIRED.items():
+            if values.get(name, idle) != idle:
+                raise InputError(f"{name} is {values[name]}, and that field is gone; code in which it was reads it (code_version of a run).")
+        values = {name: value for name, value in values.items() if name not in RETIRED}
         for name in values:
             if name not in hints:
                 raise InputError(f"unknown field {name!r}; {nearest(name, hints, 'see RunConfig for the fields.')}")
@@ -139,10 +147,9 @@ class RunConfig:
         """Whether level index `level` is trained on crops."""
         return bool(self.crops_from) and self.resolutions[level] >= self.crops_from
 
-    def ways_up(self) -> tuple[tuple[bool, bool], ...]:
-        """For each level but the first, of a generator that grows: is the picture of the level below enlarged by a cubic, and may it be mended?"""
-        grown = self.resolutions[1:] if self.growth == "preserve" else ()
-        return tuple((0 < self.cubic_from <= r, 0 < self.mends_from <= r and 0 < self.crops_from <= r) for r in grown)
+    def ways_up(self) -> tuple[bool, ...]:
+        """For each level but the first, of a generator that grows: is the picture of the level below enlarged as a pyramid reduces films?"""
+        return tuple(0 < self.lanczos_from <= r for r in self.resolutions[1:]) if self.growth == "preserve" else ()
 
     def side_at(self, level: int) -> int:
         """The side in pixels of what is trained on at level index `level`: crops or films."""
@@ -209,10 +216,9 @@ def without_effect(config: RunConfig) -> list[str]:
         "epochs_for": (config.epochs_for == "level" and bool(config.minutes), "minutes, not epochs, say how long levels are"),
         "transition": (config.transition != "replace" and len(config.resolutions) == 1, "there is one level alone"),
         "augment_strength": (config.augment_strength != 1.0 and not config.augment, "nothing is augmented (augment)"),
-        "crops_from": (bool(config.crops_from) and not on_crops, "no level but the first is as high as that"),
+        "crops_from": (bool(config.crops_from) and not on_crops, "no level is as high as that"),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
-        "cubic_from": (bool(config.cubic_from) and not any(cubic for cubic, _ in config.ways_up()), "no level enlarges a picture there"),
-        "mends_from": (bool(config.mends_from) and not any(mends for _, mends in config.ways_up()), "no level there is on crops (crops_from)"),
+        "lanczos_from": (bool(config.lanczos_from) and not any(config.ways_up()), "no level enlarges a picture there"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
         "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),
     }

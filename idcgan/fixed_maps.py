@@ -6,6 +6,7 @@ Figures as in `fast_layers.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache, partial
 from typing import Any
 
 import torch
@@ -51,14 +52,15 @@ def enlarge(picture: Tensor) -> Tensor:
     return _Fixed.apply(picture, _bilinear, _bilinear_transposed)
 
 
-def enlarge_cubic(picture: Tensor) -> Tensor:
-    """(b, c, r, r) -> (b, c, 2r, 2r), in 32 bits or more: cubic convolution (Keys 1981, a = -0.5), PyTorch's own, which is fast enough.
+def lanczos(picture: Tensor, side: int) -> Tensor:
+    """(b, c, r, r) -> (b, c, side, side), up or down, in 32 bits or more: as `films.resize` makes the levels of a pyramid, overshoot left in.
 
-    Of what half the resolution has it leaves more than `enlarge` does: of films of 1024, enlarged, 1.6 dB are missing at most up to half the
-    Nyquist frequency, and bilinearly 5 dB. `antialias` does nothing when enlarging but choose this a; otherwise it is -0.75, which overshoots.
+    `halve` and `enlarge` mix what half the resolution can have with what it cannot: a picture less its enlarged half keeps 0.27 of a wave at a
+    quarter of the Nyquist frequency and 0.57 at four tenths of it, by this filter 0.02 and 0.32 (at half of it both 0.75).
+    The gradient is a product with matrices: PyTorch's own takes nine times as long as its way there (176 to 352, 55 ms beside 6).
     """
     picture = picture.float() if picture.dtype == torch.bfloat16 else picture  # which it does not take on a processor
-    return F.interpolate(picture, scale_factor=2, mode="bicubic", antialias=True)
+    return _Fixed.apply(picture, partial(_lanczos, side=side), partial(_lanczos_transposed, side=picture.shape[-1]))
 
 
 def framed(features: Tensor) -> Tensor:
@@ -67,6 +69,26 @@ def framed(features: Tensor) -> Tensor:
     F.pad with mode = "replicate" (32 maps at 64 x 64, forward and backward in bfloat16: 1.8 -> 1.2 ms, in 32 bits no gain; an Intel Xeon with AMX).
     """
     return _Fixed.apply(features, _frame, _unframe)
+
+
+def _lanczos(picture: Tensor, side: int) -> Tensor:
+    if picture.device.type in ("cpu", "meta"):
+        return F.interpolate(picture, size=(side, side), mode="lanczos", antialias=True)
+    with torch.autocast(picture.device.type, enabled=False):  # 16 bits would lose what is fine
+        along = _lanczos_along(picture.shape[-1], side, picture.dtype, picture.device)
+        return along @ picture @ along.mT
+
+
+def _lanczos_transposed(gradient: Tensor, side: int) -> Tensor:
+    along = _lanczos_along(side, gradient.shape[-1], gradient.dtype, gradient.device)
+    return along.mT @ gradient @ along
+
+
+@lru_cache(maxsize=32)
+def _lanczos_along(size: int, side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(side, size): what `lanczos` does to a column of `size` pixels."""
+    along = F.interpolate(torch.eye(size, dtype=torch.float64)[None, None], size=(side, size), mode="lanczos", antialias=True)[0, 0]
+    return along.to(device, dtype)
 
 
 def _frame(features: Tensor) -> Tensor:

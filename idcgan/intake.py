@@ -77,7 +77,8 @@ def _phantom(name: str, seed: int, number: int, own: int, resolution: int) -> Ca
     return Candidate(f"phantom:{name} {number} of seed {seed}", None, (name, own, resolution), identity)
 
 
-def _sha256(path: Path) -> str | OSError:
+def sha256_of(path: Path) -> str | OSError:
+    """Of a file's bytes, 64 hexadecimal digits; or why it cannot be read."""
     digest = hashlib.sha256()
     try:
         with open(path, "rb") as file:
@@ -94,7 +95,7 @@ def identified(films: list[Candidate], threads: int, progress: bool, alike: bool
     kept, left_out = [], []
     files = [film for film in films if film.path]
     with ThreadPoolExecutor(threads) as pool:
-        found = pool.map(_sha256, [film.path for film in files])
+        found = pool.map(sha256_of, [film.path for film in files])
         bar = tqdm(found, desc="checking films", total=len(files), unit="film", leave=False, disable=not progress)
         hashes = [film.sha256 for film in films if not film.path] + list(bar)
     for film, sha in zip(films, hashes, strict=True):

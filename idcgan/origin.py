@@ -13,6 +13,7 @@ from . import checkpoint
 from .building import grow
 from .config import RunConfig
 from .errors import InputError
+from .intake import sha256_of
 from .presets import PRESETS
 from .pretrained import is_pretrained, players
 from .records import RunFolder
@@ -21,8 +22,8 @@ from .state import State, level_seed, new_state, start
 
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
-OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "cubic_from",
-           "mends_from", "patches", "projected", "detail")  # fmt: skip
+OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "lanczos_from",
+           "patches", "projected", "detail", "labels")  # fmt: skip
 UNSEEN = ("blur", "edges", "smooth_from")  # of these the shapes of weights say nothing, or not all
 BORROWED = "projected."  # layers of D that judge by borrowed features
 
@@ -79,6 +80,17 @@ def has_finished(path: str | Path | None) -> bool:
     return path is not None and (Path(path) / "run.json").is_file() and RunFolder.open(path).run["status"] == "finished"
 
 
+def lineage(path: str | Path, config: RunConfig) -> str:
+    """Whose networks `--init` begins with: a name and sixteen digits of the SHA-256 of its weights, and whose those began with.
+
+    Raises as `start_from`.
+    """
+    source = _below_crops(path, config)
+    digits = source.fingerprint if source else str(sha256_of(Path(path) / "checkpoint.pt"))
+    before = source.facts.get("init") if source else RunFolder.open(path).run.get("began_with")
+    return " < ".join(filter(None, (f"{Path(path).name} {digits[:16]}", before)))
+
+
 def start_from(path: str | Path, config: RunConfig, device: torch.device) -> State:
     """`--init`: the networks of another run, at the level where that run stands; optimisers and random numbers are new.
 
@@ -99,7 +111,8 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
     reached = other.resolutions[: level + 1]
     if config.resolutions[: level + 1] != reached:
         raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
-    if any(getattr(other, name) != getattr(config, name) for name in UNSEEN) or other.ways_up()[:level] != config.ways_up()[:level]:
+    unseen = any(getattr(other, name) != getattr(config, name) for name in ("labels", *UNSEEN)) or other.ways_up()[:level] != config.ways_up()[:level]
+    if unseen or (config.on_crops(level) and other.detail_at(level) != config.detail_at(level)):
         raise _other_shape(path, other, config, OF_BOTH)
     state = start(config, device, level)
     try:
@@ -119,7 +132,7 @@ def _above(source: Source, path: str | Path, config: RunConfig, device: torch.de
     if any(other.on_crops(below) != config.on_crops(below) for below in range(level)):  # a head on crops leaves out what is coarse, another does not
         raise _other_shape(path, other, config, (*OF_GENERATOR, "crops_from"))
     if other.ways_up()[: level - 1] != config.ways_up()[: level - 1]:
-        raise _other_shape(path, other, config, (*OF_GENERATOR, "cubic_from", "mends_from"))
+        raise _other_shape(path, other, config, (*OF_GENERATOR, "lanczos_from"))
     try:
         generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
     except RuntimeError:
@@ -138,7 +151,7 @@ def _below_crops(path: str | Path, config: RunConfig) -> Source | None:
     try:
         source = load_generator(path)
     except InputError:
-        if is_pretrained(path):
+        if is_pretrained(path) or Path(path).suffix == ".safetensors":
             raise
         return None
     count = len(source.generator.levels)

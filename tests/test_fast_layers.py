@@ -1,5 +1,7 @@
 """The fast ways compute what the plain ways compute: values, gradients, and gradients of gradients."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -14,7 +16,7 @@ from idcgan.fast_layers import (
     ConvTransposeToFeatures2d,
     ConvTransposeToPicture2d,
 )
-from idcgan.fixed_maps import enlarge, enlarge_cubic, framed, from_blocks, halve, to_blocks
+from idcgan.fixed_maps import enlarge, framed, from_blocks, halve, lanczos, to_blocks
 
 
 @pytest.fixture(autouse=True)
@@ -132,6 +134,8 @@ def test_narrow_batch_norm_takes_features_in_16_bits(monkeypatch):
         (halve, lambda x: F.avg_pool2d(x, 2), (2, 3, 8, 8)),
         (enlarge, lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (2, 1, 4, 4)),
         (enlarge, lambda x: F.interpolate(x, scale_factor=2, mode="bilinear"), (2, 3, 1, 1)),
+        (partial(lanczos, side=4), partial(F.interpolate, size=(4, 4), mode="lanczos", antialias=True), (2, 3, 8, 8)),
+        (partial(lanczos, side=16), partial(F.interpolate, size=(16, 16), mode="lanczos", antialias=True), (2, 1, 8, 8)),
         (framed, lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate"), (2, 3, 4, 6)),
         (framed, lambda x: F.pad(x, (1, 1, 1, 1), mode="replicate"), (2, 3, 1, 1)),
     ],
@@ -147,7 +151,7 @@ def test_maps_and_layers_can_be_differentiated_twice():
     layer = ConvFromPicture2d(1, 2, 4, 2, 1, bias=False).double()
     up = ConvTransposeToPicture2d(2, 1, 4, 2, 1, bias=False).double()
     x = torch.randn(1, 1, 4, 4, dtype=torch.float64, requires_grad=True)
-    for fast in (halve, enlarge, enlarge_cubic, framed, to_blocks, layer):
+    for fast in (halve, enlarge, partial(lanczos, side=2), partial(lanczos, side=8), framed, to_blocks, layer):
         assert torch.autograd.gradcheck(fast, x)
         assert torch.autograd.gradgradcheck(fast, x)
     features = torch.randn(1, 2, 2, 2, requires_grad=True)

@@ -2,6 +2,7 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -9,7 +10,8 @@ from torch import nn
 
 from idcgan.building import build, grow, initialise, same_layers, standing_statistics
 from idcgan.config import RunConfig
-from idcgan.fixed_maps import enlarge, enlarge_cubic, halve
+from idcgan.films import resize
+from idcgan.fixed_maps import _lanczos_along, enlarge, halve, lanczos
 from idcgan.layers import SmoothUp, Up, grain_of
 from idcgan.levels import finished_generator
 from idcgan.moves import set_alpha, step
@@ -114,16 +116,18 @@ def test_enlarge_is_bilinear_interpolation(channels):
     assert torch.allclose(enlarge(x), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-def test_enlarge_cubic_gives_a_parabola_back_away_from_the_border(channels):
-    """Keys 1981: of all cubic convolutions only that with a = -0.5 does; PyTorch's other one and bilinear interpolation do not."""
-    of = lambda at: (0.3 * at**2 - at).view(-1, 1) * (2 + 0.1 * at**2 + at).expand(channels, len(at), len(at))  # noqa: E731
-    coarse, fine = torch.arange(12.0), torch.arange(24.0) / 2 - 0.25
-    enlarged = enlarge_cubic(of(coarse)[None])
-    inside = (..., slice(5, -5), slice(5, -5))
-    assert torch.allclose(enlarged[inside], of(fine)[None][inside], rtol=1e-4, atol=1e-3)
-    for other in (enlarge(of(coarse)[None]), F.interpolate(of(coarse)[None], scale_factor=2, mode="bicubic")):
-        assert (other - of(fine)[None])[inside].abs().max() > 0.05
+@pytest.mark.parametrize("side", [6, 24])
+def test_lanczos_is_the_filter_of_the_pyramid(side):
+    film = draw(12, 12).mul(0.1).add(0.5)  # nothing overshoots, so nothing is clipped there
+    assert np.allclose(lanczos(film[None, None], side)[0, 0], resize(film.numpy(), side), atol=1e-5)
+
+
+@pytest.mark.parametrize("side", [6, 24])
+def test_lanczos_by_matrices_is_lanczos(side):
+    """The way of devices for which PyTorch has none."""
+    film = draw(2, 3, 12, 12)
+    along = _lanczos_along(12, side, film.dtype, film.device)
+    assert torch.allclose(along @ film @ along.mT, lanczos(film, side), atol=1e-5)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -488,6 +492,18 @@ def test_fade_goes_from_the_old_picture_to_the_new_layers():
     assert not torch.equal(discriminator(x), old_verdict)
     set_alpha(state, 0.5)
     assert torch.allclose(before_tanh(generator, z), enlarge(old_picture) + 0.5 * part, atol=1e-6)
+
+
+@pytest.mark.parametrize("transition", ["fade", "replace"])
+def test_a_new_verdict_on_patches_starts_silent(transition):
+    """No `alpha` blends it in: as drawn, half of what D says of patches would be noise from the first step on."""
+    conf = config((16, 32, 64), transition=transition, patches=True)
+    state = trained(conf, level=1)
+    before = {name: layer.weight.clone() for name, layer in state.discriminator.patches.items()}
+    raise_resolution(state, conf)
+    assert before["4"].abs().sum() > 0
+    assert torch.equal(state.discriminator.patches["4"].weight, before["4"])
+    assert not state.discriminator.patches["8"].weight.any()
 
 
 # ---- batch norm -----------------------------------------------------------------------------------------------------
