@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -15,6 +14,7 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
+from .batch_line import position_of
 from .errors import InputError, WorkError
 from .parameters import check_parameters
 from .records import PAPERMILLS, RunFolder
@@ -143,11 +143,7 @@ def _end(process: subprocess.Popen) -> None:
 
 
 def _show(bar: tqdm, out: Path) -> None:
-    try:
-        now = json.loads((out / "run.json").read_text(encoding="utf-8")).get("progress")
-    except (OSError, ValueError):
-        return
-    if now:
+    if now := position_of(out):
         bar.set_description_str(f"level {now['level']}, {now['resolution']} x {now['resolution']}", refresh=False)
         bar.set_postfix_str(f"step {now['step']}, {now['losses']}", refresh=False)
         bar.update(max(0.0, min(0.99, now["done"]) - bar.n))

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -40,9 +41,14 @@ class BatchLine:
 
 
 def progress_of(folder: Path) -> tuple[float, str]:
-    """(share that is done, where it stands) of a run at work, from its run.json."""
-    try:
-        now = json.loads((folder / "run.json").read_text(encoding="utf-8")).get("progress")
-    except (OSError, ValueError):
-        now = None
+    """(share that is done, where it stands) of a run at work."""
+    now = position_of(folder)
     return (min(0.99, now["done"]), f"{now['resolution']} x {now['resolution']} {now['done']:.0%}") if now else (0.0, "begins")
+
+
+def position_of(folder: Path) -> dict[str, Any]:
+    """What run.json says of how far a run at work is; nothing before it says so."""
+    try:
+        return json.loads((folder / "run.json").read_text(encoding="utf-8")).get("progress") or {}
+    except (OSError, ValueError):
+        return {}

@@ -179,7 +179,7 @@ def run_notebook(
     from .records import command_name, default_out
 
     parameters = {
-        "films": films if films.startswith("phantom:") else str(Path(films).resolve()), "label_class": label_class, "preset": preset,
+        "films": films if films.startswith("phantom:") else str(Path(films).expanduser().resolve()), "label_class": label_class, "preset": preset,
         "epochs": epochs, "minutes": minutes, "resolutions": resolutions, "seed": seed, "changes": " ".join(changes or []),
     }  # fmt: skip
     # what is wrong is refused here, in a sentence, and not in a cell

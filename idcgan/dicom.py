@@ -30,10 +30,10 @@ def read_dicom(path: Path) -> np.ndarray:
             ds.file_meta.TransferSyntaxUID = pydicom.uid.ExplicitVRLittleEndian
         try:
             stored = pixel_array(ds, index=0)
-        except (RuntimeError, NotImplementedError) as error:  # pydicom: no decoder for this compression
+        except (RuntimeError, NotImplementedError) as error:
             raise InputError(
-                f"{path} cannot be unpacked from {ds.file_meta.TransferSyntaxUID.name}: "
-                "install a decoder for pydicom such as pylibjpeg, or export the film uncompressed."
+                f"{path} cannot be unpacked from {ds.file_meta.TransferSyntaxUID.name}: install decoders for pydicom (pip install pylibjpeg "
+                "pylibjpeg-libjpeg pylibjpeg-openjpeg), or export the film uncompressed; with them it is damaged."
             ) from error
         if ds.PhotometricInterpretation == "PALETTE COLOR":
             stored = apply_color_lut(stored, ds)

@@ -134,7 +134,7 @@ def _about(evidence: Evidence, source: Any, real: Any, train: Any, network: Feat
         "films": {name: len(films) for name, films in sets.items()}, "compared": min(len(evidence.made), len(evidence.training)),
         "fingerprints": {name: fingerprint(films.items) for name, films in sets.items()},
         "seen": evidence.seen, "projected": evidence.subject.projected,
-        "init": evidence.subject.run.run.get("init") if evidence.subject.run else None,
+        "init": evidence.subject.init or None,
         "smaller_than_resolution": {n: int((s.films.side < resolution).sum()) for n, s in sets.items()},
         "left_out": [*evidence.made.left_out, *evidence.held_out.left_out, *(evidence.training.left_out if evidence.seen else [])],
         "device": machine.describe(torch.device("cpu")), "cores": cores(), **surroundings(),

@@ -2,7 +2,7 @@
 
 The paper leaves open how films are made square and how their grey levels are scaled (section 4). The rules are here:
 
-- 8-bit grey levels are divided by 255. Colour becomes luminance, transparency is laid over black.
+- 8-bit grey levels are divided by 255. Colour becomes luminance, transparency is laid over black; colour of 16 bits is refused.
 - 16-bit files rarely say how many bits the detector had. The full range is the smallest of 8, 10, 12, 14 and 16 bits
   that holds the film's highest value: 12-bit films in a 16-bit file are not shown four stops too dark.
 - Floating point in [0, 1] stays as it is, counts from 0 to 65535 follow the 16-bit rule, anything else (negative
@@ -26,7 +26,10 @@ from idcgan.fields import CHOICES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
 SQUARES = CHOICES["square"]
+READING = 2  # raise it when the same file is read as other grey levels: pyramids and descriptions of the old ones are then made again
+PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")  # how PNG, JPEG and TIFF files begin
 CONTACT_SHEET = "contact-sheet.png"  # the overview that `idcgan sample` lays beside its films is no film
+SYNTHETIC = "idcgan:synthetic"  # text chunk of films that a generator of this project made
 SMALLEST_SIDE = 16  # pixels
 MOST_PIXELS = 400_000_000  # 20,000 x 20,000: ten times the largest detector, and 1.6 GB as float32
 _PILLOW_GUARD = threading.Lock()
@@ -48,7 +51,7 @@ def read_film(path: str | Path) -> np.ndarray:
         raise InputError(f"{path} cannot be read ({error.strerror or error}): check name and rights.") from error
     if not head:
         raise refuse(path, "is empty (0 bytes)")
-    is_dicom = _has_magic(head) or path.suffix.lower() in (".dcm", ".dicom")
+    is_dicom = _has_magic(head) or (path.suffix.lower() in (".dcm", ".dicom") and not head.startswith(PICTURES))  # old files lack the mark
     try:
         if is_dicom:
             from idcgan.dicom import read_dicom  # which needs this module
@@ -69,6 +72,15 @@ def read_film(path: str | Path) -> np.ndarray:
     return film
 
 
+def is_synthetic(path: Path) -> bool:
+    """Does this file say that a generator of this project made it? Only PNGs can; no pixel is decoded."""
+    try:
+        with open(path, "rb") as file:
+            return file.read(4) == PICTURES[0] and _open_picture(file).info.get(SYNTHETIC) == "true"
+    except (OSError, SyntaxError, ValueError):
+        return False  # damaged, which whoever reads it will say
+
+
 def find_films(folder: str | Path, label_class: str | None = None) -> list[Path]:
     """The films below a folder, sorted; other files and hidden ones are passed over.
 
@@ -76,7 +88,7 @@ def find_films(folder: str | Path, label_class: str | None = None) -> list[Path]
     label_class: its subfolder if there is one; else the films that lie directly in the folder are taken to be of it.
     Raises InputError where the folder or the class folder is missing or holds no film.
     """
-    folder = Path(folder)
+    folder = Path(folder).expanduser()
     if folder.is_file():
         raise InputError(f"{folder} is a file: give the folder that holds the films.")
     if not folder.is_dir():
@@ -197,6 +209,9 @@ def _read_picture(path: Path) -> np.ndarray:
         check_size(path, *image.size)
         # Pillow turns WhiteIsZero (tag 262 = 0) round for 8 bits, not for deeper ones
         deep = image.mode.startswith("I") or image.mode == "F"
+        bits = getattr(image, "tag_v2", {}).get(258, (8,))  # of a TIFF
+        if not deep and (any(";16" in str(piece) for piece in image.tile) or max(bits) > 8):  # which Pillow would cut down to 8
+            raise InputError(f"{path} has colour or transparency of 16 bits, which is not read: export the film again as 16-bit grey.")
         inverted = deep and getattr(image, "tag_v2", {}).get(262) == 0
         image = ImageOps.exif_transpose(image)
         film = _unit_range(np.asarray(image)) if deep else _luminance(image)

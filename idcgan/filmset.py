@@ -23,6 +23,7 @@ from .checkpoint import atomically
 from .description import VERSION, Description, describe, stack, take
 from .errors import InputError
 from .features import FeatureNetwork
+from .films import READING
 from .intake import Planes, candidates, cores, identified, prepare
 from .pyramid import Pyramid
 from .sampling import Source, picture
@@ -73,8 +74,8 @@ def real_items(source: str | Path, label_class: str | None, resolution: int, squ
     Which come first then hangs on nothing but chance, and the first n are as good as n drawn at random. Of files that are the same to the byte
     one is taken, or all where they may be `alike`: in a folder of made films they are what a collapse looks like. Raises InputError.
     """
-    if not str(source).startswith("phantom:") and (Path(source) / "manifest.json").is_file():
-        items = _pyramid_items(Pyramid.open(source), resolution)
+    if not str(source).startswith("phantom:") and (Path(source).expanduser() / "manifest.json").is_file():
+        items = _pyramid_items(Pyramid.open(Path(source).expanduser()), resolution)
     else:
         films, _ = candidates(source, label_class, resolution)
         films, gone = identified(films, cores(), progress=False, alike=alike)
@@ -86,10 +87,11 @@ def real_items(source: str | Path, label_class: str | None, resolution: int, squ
 
 def _pyramid_items(pyramid: Pyramid, resolution: int) -> list[Item]:
     level = pyramid.level(resolution)
+    otherwise = "" if (was := pyramid.options.get("reading", 1)) == READING else f" reading {was}"
     return [
         Item(
             film["source"],
-            f"{film['sha256']} {pyramid.square} {resolution}",
+            f"{film['sha256']} {pyramid.square} {resolution}{otherwise}",
             lambda i=i, side=film["side"]: Planes(side, side, side, [np.array(level[i, 0])]),
         )
         for i, film in enumerate(pyramid.films)
@@ -183,7 +185,7 @@ def _one_thread_each() -> Iterator[None]:
 
 def _look(item: Item, network: FeatureNetwork, cache: Path | None) -> Description | str:
     key = hashlib.sha256(f"{VERSION} {network.name} {item.key}".encode()).hexdigest()
-    path = cache / f"{key[:32]}.npz" if cache else None
+    path = cache / f"{key[:32]}-{READING}.npz" if cache else None
     known = _read(path) if path else None
     if known is not None:
         return known

@@ -43,12 +43,13 @@ class Forecast:
         return f"expect {minutes(sum(self.level_seconds))} ({levels}), {gigabytes(self.memory)} of memory and {gigabytes(self.disk)} of disk."
 
 
-def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: Path, ways: tuple[Way, ...], first: int = 0) -> Forecast:
-    """Count disk, refuse what cannot fit, then time a few steps per level, each in its way. Raises InputError."""
+def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: Path, ways: tuple[Way, ...], first: int = 0,
+             processes: int = 1) -> Forecast:  # fmt: skip
+    """Count disk, refuse what cannot fit, then time a few steps per level, each in its way, on a process's share. Raises InputError."""
     levels = range(len(config.resolutions))
     disk = refuse_a_full_disk(config, out)
     memory = max(way.memory for way in ways)
-    per_step = tuple(time_step(config, level, device, ways[level]) if level >= first else 0.0 for level in levels)
+    per_step = tuple(time_step(config, level, device, ways[level], processes) if level >= first else 0.0 for level in levels)
     at_end = tuple(level_end(config, level, device, per_step[level]) if level >= first else 0.0 for level in levels)
     steps, seconds = [], []
     for level in levels:
@@ -65,7 +66,7 @@ def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: P
     return Forecast(config.resolutions, per_step, tuple(steps), tuple(seconds), memory, disk)
 
 
-def time_step(config: RunConfig, level: int, device: torch.device, way: Way, longest: float = 4.0) -> float:
+def time_step(config: RunConfig, level: int, device: torch.device, way: Way, processes: int = 1, longest: float = 4.0) -> float:
     """Seconds of one step on random films: the best of three after one to warm up, or the first where it takes over `longest`."""
     from .moves import step
     from .state import start
@@ -73,7 +74,8 @@ def time_step(config: RunConfig, level: int, device: torch.device, way: Way, lon
     state = start(config, device, level)
     way.take(state)
     side = config.side_at(level)
-    real = torch.rand(config.batch_at(level), config.channels, side, side).mul_(2).sub_(1).to(device, memory_format=tuning.memory_format(device))
+    real = torch.rand(config.batch_at(level) // processes, config.channels, side, side).mul_(2).sub_(1)
+    real = real.to(device, memory_format=tuning.memory_format(device))
 
     def timed() -> float:
         began = time.perf_counter()

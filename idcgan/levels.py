@@ -154,7 +154,8 @@ def _take_moment(state: State, config: RunConfig, folder: RunFolder, latents: Te
         network.crop = 0
         network.eval()
     device = next(network.parameters()).device
-    pictures = torch.cat([network(z.to(device)) for z in latents[:8].split(1 if network.frozen else config.micro_batch or 8)])
+    at_once = 1 if network.frozen else min(8, config.micro_batch or config.batch_at(state.level))
+    pictures = torch.cat([network(z.to(device)) for z in latents[:8].split(at_once)])
     folder.save_grid(f"moment-{config.resolutions[state.level]:04d}-{state.moments:03d}", to_bytes(pictures), columns=8, most=8 * 256,
                      facts={"idcgan:step": str(state.step)})  # fmt: skip
 

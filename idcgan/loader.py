@@ -17,7 +17,7 @@ from torch import Tensor
 from .batches import MixedBatches, ResidentBatches
 from .config import RunConfig
 from .errors import InputError
-from .films import find_films
+from .films import READING, find_films
 from .locks import locked
 from .memory import memory_free
 from .pyramid import Pyramid
@@ -32,6 +32,7 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
 
     `films` is a folder of films, a pyramid, or "phantom:normal". Raises InputError.
     """
+    films = films if _is_phantom(films) else Path(films).expanduser()
     if not _is_phantom(films) and (Path(films) / "manifest.json").is_file():
         pyramid = Pyramid.open(films)
         missing = [r for r in config.resolutions if r not in pyramid.resolutions]
@@ -44,7 +45,7 @@ def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: b
         return pyramid
     source = str(films) if _is_phantom(films) else str(Path(films).resolve())
     label_class = None if _is_phantom(films) else class_in(Path(films), config.label_class)
-    options = [source, label_class, list(config.resolutions), config.square, config.channels]
+    options = [source, label_class, list(config.resolutions), config.square, config.channels, READING]
     key = hashlib.sha256(json.dumps(options).encode()).hexdigest()[:8]
     name = source.replace(":", "-") if _is_phantom(films) else "-".join(filter(None, (Path(source).name, label_class)))
     where = shelf / f"{name}-{key}"
@@ -69,7 +70,7 @@ def _builder(where: Path) -> contextlib.AbstractContextManager[None]:
 
 def check_source(films: str | Path, config: RunConfig) -> None:
     """Raises InputError where `films` cannot be trained on, as far as can be told without reading a film."""
-    if _is_phantom(films) or (Path(films) / "manifest.json").is_file():
+    if _is_phantom(films) or (Path(films).expanduser() / "manifest.json").is_file():
         return
     count = len(find_films(films, class_in(Path(films), config.label_class)))
     if count < max(config.batch_size):
@@ -86,6 +87,7 @@ def class_in(films: Path, label_class: str) -> str | None:
 
 def classes_in(folder: Path) -> list[str]:
     """The subfolders of a folder that are named like a class."""
+    folder = folder.expanduser()
     return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.lower() in CLASSES) if folder.is_dir() else []
 
 

@@ -1,4 +1,4 @@
-"""A report that can be sent (`--hide-real`): no real film is named in it, and no folder."""
+"""A report that can be sent (`--hide-real`): no real film is named in it, and no folder but the one that is judged."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from .evaluation import Evidence
+from .pretrained import is_pretrained
 
 
 def nameless(report: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     """What of a report names real films or says where they lie, without that: names of films are often names of patients."""
     about = report["about"]
-    places = {name: Path(about[name]).name for name in ("source", "real", "train")}
-    hidden = {"about": about | places | {"command": [], "init": about["init"] and Path(about["init"]).name,
+    places = {"source": Path(about["source"]).name, "real": "held-out films", "train": "training films" if about["train"] else ""}
+    places |= {name: about[name] for name in places if about[name].startswith("phantom:")}
+    hidden = {"about": about | places | {"command": [], "init": about["init"] and (about["init"] if is_pretrained(about["init"]) else "another run"),
               "left_out": ["not named here (--hide-real)."] * len(about["left_out"])}}  # fmt: skip
     if "copies" in report:
         found = report["copies"]

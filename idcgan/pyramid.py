@@ -23,7 +23,7 @@ import numpy as np
 from tqdm.auto import tqdm
 
 from idcgan.errors import InputError
-from idcgan.films import SQUARES
+from idcgan.films import READING, SQUARES, is_synthetic
 from idcgan.intake import Candidate, Planes, candidates, cores, identified, prepared
 from idcgan.staging import OURS, staged
 
@@ -87,8 +87,9 @@ class Pyramid:
 
     @property
     def fingerprint(self) -> str:
-        """16 hexadecimal digits that change with any film, their order or an option, not with where the files lie."""
-        content = json.dumps([FORMAT, self.options, [film["sha256"] for film in self.films]], sort_keys=True)
+        """16 hexadecimal digits that change with any film, their order or an option, not with where the files lie or which code read them."""
+        options = {name: value for name, value in self.options.items() if name != "reading"}
+        content = json.dumps([FORMAT, options, [film["sha256"] for film in self.films]], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()[:16]
 
     def _check_level(self, resolution: int) -> None:
@@ -129,7 +130,7 @@ class Pyramid:
         channels: 1, or 3 (the grey levels three times, for networks that want colour). label_class: see `find_films`.
         workers: processes that read films; 0 and 1 read in this process; None: one per core, 8 at most.
         A pyramid already in `out` keeps its films that did not change (same options, same SHA-256); if none did,
-        nothing is written. Films that cannot be read and second copies are left out, and said. The folder appears
+        nothing is written. Films that cannot be read, that a generator made and second copies are left out, and said. The folder appears
         when it is complete: after an error or Ctrl-C it is as it was before.
         Raises InputError (wrong option, `out` is something else, fewer than 2 films) and WorkError (disk full).
         """
@@ -140,6 +141,8 @@ class Pyramid:
         old = _previous(out)
         films, options["label_class"] = candidates(source, label_class, options["resolutions"][-1])
         films, left_out = identified(films, workers or cores(), progress)
+        films, made = _real_ones(films)
+        left_out += made
         if old is not None and old.options != options:
             old = None
         known = {film["sha256"]: i for i, film in enumerate(old.films)} if old else {}
@@ -175,10 +178,18 @@ def _checked_options(resolutions: Iterable[int], square: str, channels: int) -> 
         raise InputError(f"square is {square!r}: use one of {', '.join(SQUARES)}.")
     if channels not in (1, 3):
         raise InputError(f"channels is {channels!r}: use 1, or 3 for networks that want colour.")
-    return {"resolutions": list(check_resolutions(resolutions)), "square": square, "channels": int(channels)}
+    return {"resolutions": list(check_resolutions(resolutions)), "square": square, "channels": int(channels), "reading": READING}
 
 
 # ---- the films that are in the pyramid already ---------------------------------------------------------------------
+
+
+def _real_ones(films: list[Candidate]) -> tuple[list[Candidate], list[dict]]:
+    """The films that do not say that a generator made them; and those that do, as left out: nobody is to learn from them unnoticed."""
+    real, made = [], []
+    for film in films:
+        (made if film.path and is_synthetic(film.path) else real).append(film)
+    return real, _left_out(made, [f"{film.path} was made by a generator (it says so itself): a pyramid holds real films only." for film in made])
 
 
 def _previous(out: Path) -> Pyramid | None:

@@ -13,9 +13,9 @@ from PIL import Image
 
 from . import phantom
 from .errors import InputError
-from .films import find_films, read_film, resize, to_square
+from .films import find_films, is_synthetic, read_film, resize, to_square
 from .loader import class_in
-from .sampling import Source, is_synthetic, load_generator, picture
+from .sampling import Source, load_generator, picture
 
 KINDS = ("real", "synthetic")
 SIDES = (16, 2048)
@@ -79,6 +79,7 @@ def real_films(real: str | Path, label_class: str, count: int, seed: int, square
 
 def _drawn(kind: str, folder: Path, label_class: str, count: int, seed: int, square: str) -> list[ReaderFilm]:
     """`count` films of a folder, at random, in the order of their names."""
+    folder = folder.expanduser()
     paths = find_films(folder, class_in(folder, label_class))
     if len(paths) < count:
         raise InputError(f"{folder} holds {len(paths)} {kind} film(s) and the study asks for {count}; add films, or ask for fewer with -n.")

@@ -133,13 +133,19 @@ class RunFolder:
         resolution = generator.levels[-1]
         path = self.path / f"generator-{resolution:04d}.safetensors"
         facts = {"format": "idcgan generator 1", "config": json.dumps(self.run["config"]), "config_hash": self.run["config_hash"],
-                 "run": self.path.name, "resolution": str(resolution), "code_version": self.run["code_version"],
+                 "run": self.path.name, "resolution": str(resolution), "code_version": self.trained_by(),
                  "batch_norm": "standing statistics", "synthetic": "a picture made by a neural network, not a patient's film"}  # fmt: skip
+        if self.run.get("began_with"):  # whose films this generator has seen as well
+            facts["init"] = self.run["began_with"]
         if "by_hand" in self.run:
             facts["by_hand"] = json.dumps(self.run["by_hand"])  # the config alone does not make this generator again
         weights = {k: v.detach().cpu().contiguous() for k, v in generator.state_dict().items()}
         atomically(path, lambda p: save_file(weights, str(p), facts))
         return path
+
+    def trained_by(self) -> str:
+        """The code of the first sitting, and of each later one that went on with other code."""
+        return " then ".join(dict.fromkeys([self.run["code_version"], *(sitting["code_version"] for sitting in self.run.get("resumed", []))]))
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -152,6 +158,11 @@ class RunFolder:
         """Wait for a process that still trains in the folder, such as one that is about to die. Raises InputError after `seconds`."""
         with locked(Path(path) / ".lock", BUSY.format(path), seconds):
             pass
+
+    def resumed(self, level: int, step: int, differences: list[str]) -> None:
+        """Keep in run.json where the run was gone on with, by which code, and what was other than when it was started."""
+        sitting = {"level": level, "step": step, "at": _now(), "code_version": code_version(), "differences": differences}
+        self.write(resumed=[*self.run.get("resumed", []), sitting])
 
     def level_done(self, resolution: int, steps: int, seconds: float, peak_memory: int, figures: dict[str, float]) -> None:
         """What a level cost, and the figures of a glance at its films."""

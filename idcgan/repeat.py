@@ -10,6 +10,7 @@ import torch
 from .config import RunConfig
 from .errors import InputError
 from .loader import open_or_build
+from .origin import lineage
 from .records import RunFolder, surroundings
 from .tuning import in_16_bits
 
@@ -29,6 +30,10 @@ def like(source: Path, given: dict[str, Any], shelf: Path, where: torch.device, 
     run = RunFolder.open(source).run
     config, films, init = RunConfig.from_dict(run["config"]), run["data"]["films"], run.get("init")
     says = [f"{source} was trained with {other}: the runs may differ." for other in differences(run, config, where, processes)]
+    later = [other for sitting in run.get("resumed", []) for other in sitting["differences"]]
+    says += [f"{source} did not go on as it began ({other} when it was resumed): the runs may differ." for other in dict.fromkeys(later)]
+    if init and run.get("began_with") not in (None, lineage(init, config)):
+        says.append(f"{source} began with the networks of {init}, and those are others now: the runs will differ.")
     if "by_hand" in run:
         says.append(f"{source} was steered by hand (by_hand in its run.json); this run is made from its config alone.")
     if config.minutes:

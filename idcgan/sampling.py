@@ -21,7 +21,7 @@ from .building import build_generator
 from .checkpoint import atomically
 from .config import RunConfig
 from .errors import InputError, WorkError
-from .films import CONTACT_SHEET
+from .films import CONTACT_SHEET, SYNTHETIC
 from .networks import Generator
 from .pretrained import is_pretrained, weights_of
 from .records import grid, to_bytes
@@ -161,20 +161,13 @@ def provenance(source: Source, seed: int) -> dict[str, str]:
     facts = {f"idcgan:{key}": source.facts.get(name, "unknown") for name, key in names.items()}
     if source.spread != 1:
         facts[SPREAD] = f"{source.spread:g}"
+    if "init" in source.facts:
+        facts["idcgan:init"] = source.facts["init"]
     if "by_hand" in source.facts:
         facts["idcgan:by-hand"] = "the run was steered by hand; its config alone does not make this film again"
-    return {"Software": "idcgan", "Comment": f"synthetic: {NOTICE}", "idcgan:synthetic": "true", **facts,
+    return {"Software": "idcgan", "Comment": f"synthetic: {NOTICE}", SYNTHETIC: "true", **facts,
             "idcgan:weights": source.fingerprint[:16],
             "idcgan:resolution": str(source.resolution), "idcgan:seed": str(seed)}  # fmt: skip
-
-
-def is_synthetic(film: Path) -> bool:
-    """Does this file say that a generator made it? Only PNGs can."""
-    try:
-        with Image.open(film) as picture:
-            return getattr(picture, "text", {}).get("idcgan:synthetic") == "true"
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
-        return False  # DICOM, or damaged, which whoever reads it will say
 
 
 def save_film(path: Path, film: np.ndarray, texts: dict[str, str]) -> None:

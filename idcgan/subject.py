@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import InputError
-from .films import find_films, read_film
+from .films import find_films, is_synthetic, read_film
 from .filmset import Item, generated_items, real_items
 from .loader import class_in, classes_in
 from .pyramid import ALLOWED_RESOLUTIONS, Pyramid
 from .records import RunFolder
-from .sampling import is_synthetic, load_generator
+from .sampling import load_generator
 
 SMALLEST = 32  # pixels: below that a film has no patches to speak of
 
@@ -30,6 +30,7 @@ class Subject:
     training: str = ""
     run: RunFolder | None = None
     projected: bool = False  # whether D was lent the features of `projected.py`
+    init: str = ""  # whose networks the run began with
 
 
 def subject(source: str | Path, count: int, seed: int, resolution: int = 0, device: str = "auto", spread: float = 1.0) -> Subject:
@@ -51,11 +52,12 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
         raise InputError(f"{path} makes films of {made.resolution} x {made.resolution}, and the measures need {SMALLEST}; train to a higher level.")
     items, config = generated_items(made, count, seed), json.loads(made.facts["config"])
     label_class, square, projected = config.get("label_class", ""), config.get("square", "crop"), bool(config.get("projected"))
+    init = made.facts.get("init") or (run.run.get("init") if run else "") or ""
     if run is None:
-        return Subject(path.stem, items, made.resolution, label_class, square, projected=projected)
+        return Subject(path.stem, items, made.resolution, label_class, square, projected=projected, init=init)
     pyramid = Path(run.run["data"]["pyramid"])
     there = (pyramid / "manifest.json").is_file() and made.resolution in Pyramid.open(pyramid).resolutions
-    return Subject(path.name, items, made.resolution, label_class, square, str(pyramid) if there else "", run, projected)
+    return Subject(path.name, items, made.resolution, label_class, square, str(pyramid) if there else "", run, projected, init)
 
 
 def refuse_other_films(about: Subject) -> None:
@@ -87,11 +89,11 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
         if label_class and source.split(":")[1] != label_class.lower():
             raise InputError(f"{option} is {source} and the films are of class {label_class!r}; name phantom:{label_class}.")
         return real_items(source, None, resolution, square or "crop")
-    path = Path(source)
+    path = Path(source).expanduser()
     if not (path / "manifest.json").is_file():
         wanted = class_in(path, _as_it_is_called(path, label_class))
         for film in find_films(path, wanted):
-            if film.suffix.lower() == ".png" and is_synthetic(film):
+            if is_synthetic(film):
                 raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
         return real_items(path, wanted, resolution, square or "crop")
     pyramid = Pyramid.open(path)

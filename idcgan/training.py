@@ -23,7 +23,7 @@ from .levels import OnLog, Session, run_levels
 from .live import Live, let_go
 from .loader import open_or_build
 from .memory import Way, plan_memory, room
-from .origin import begin, has_finished
+from .origin import begin, has_finished, lineage
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .repeat import differences
@@ -57,14 +57,14 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
     settled = has_finished(init)
     schedule = Schedule.plan(config, len(pyramid), state.level, settled)
-    cost = forecast(config, schedule, where, Path(out), ways, state.level)
+    cost = forecast(config, schedule, where, Path(out), ways, state.level, crew.size)
     folder = RunFolder.create(
         out, config, device=machine.describe(where), device_type=where.type, processes=crew.size, threads=torch.get_num_threads(),
         in_16_bits=in_16_bits(config, where),
         forecast=cost.to_dict(), memory_limit=memory_limit,
         data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint,
               "left_out": [film["reason"] for film in pyramid.left_out]},
-        init=str(init) if init else None, first_level=state.level, settled=settled, origin=origin,
+        init=str(init) if init else None, began_with=lineage(init, config) if init else None, first_level=state.level, settled=settled, origin=origin,
     )  # fmt: skip
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
@@ -107,7 +107,9 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
         return folder
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
     if pyramid.fingerprint != folder.run["data"]["fingerprint"]:
-        raise InputError(f"the films in {pyramid.path} are not those that {folder.path} was started with; start a new run with them.")
+        raise InputError(
+            f"the films in {pyramid.path} are not those that {folder.path} was started with; put those back, or start a new run with these."
+        )
     folder.cut_history(state.rows)
     let_go(folder, state.level + 1, state.step)
     (folder.path / "stop").unlink(missing_ok=True)
@@ -116,8 +118,10 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
     folder.write(status="running")
     schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False))
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
-    for other in differences(folder.run, config, where, crew.size):
+    others = differences(folder.run, config, where, crew.size)
+    for other in others:
         line.say(f"started with {other}: the run goes on, but not bit for bit as it would have.")
+    folder.resumed(state.level, state.step, others)
     line.say(f"going on with {folder.path} at {config.resolutions[state.level]} x {config.resolutions[state.level]}, step {state.step}")
     return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 

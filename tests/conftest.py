@@ -6,6 +6,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start; two t
 
 import csv
 import shutil
+import socket
 import sys
 import time
 from collections.abc import Callable
@@ -38,6 +39,22 @@ def until(condition: Callable[[], object], seconds: float = 20.0, what: str = "i
         assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
         time.sleep(0.01)
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network():
+    """Nothing here needs one: whoever reaches beyond this machine is told so, and the test fails."""
+    reach = socket.socket.connect
+    here = {"localhost", "127.0.0.1", "::1", "0.0.0.0", socket.gethostname()}
+
+    def connect(self: socket.socket, address):
+        beyond = self.family != getattr(socket, "AF_UNIX", None) and self.type == socket.SOCK_STREAM and address[0] not in here
+        assert not beyond, f"a test wants to reach {address[0]}"
+        return reach(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", connect)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -329,6 +329,7 @@ def test_resume_of_something_else(terminal, tmp_path, run_copy, pyramid_path):
         (["--set", "feature_maps_g=8"], "feature_maps_g is 4 there and 8 here"),
         (["--resolutions", "32,64"], "must begin alike"),
         (["--set", "growth=reset"], "growth is preserve there and reset here"),
+        (["--set", "labels=flipped"], "labels is standard there and flipped here"),
     ],
 )
 def test_init_from_networks_that_do_not_fit(terminal, tmp_path, finished_run, pyramid_path, options, words):
@@ -340,6 +341,9 @@ def test_init_from_networks_that_do_not_fit(terminal, tmp_path, finished_run, py
 def test_init_from_nothing(terminal, tmp_path, pyramid_path):
     said = terminal("train", pyramid_path, "--init", tmp_path / "nowhere", "--out", tmp_path / "out", "--preset", "tiny", "--quiet")
     is_one_sentence(said, 2, "nowhere")
+    file = tmp_path / "generator-0256.safetensors"  # a level on crops could begin with one
+    said = terminal("train", pyramid_path, "--init", file, "--out", tmp_path / "out", "--preset", "long", "--quiet")
+    is_one_sentence(said, 2, f"{file} is not there")
     nothing_was_written(tmp_path, {})
 
 

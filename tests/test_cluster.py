@@ -13,6 +13,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import torch
 import yaml
 from conftest import assert_same_run, until, write_films
 
@@ -25,6 +26,7 @@ from idcgan.errors import InputError
 from idcgan.grids import read_grid
 from idcgan.intake import cores
 from idcgan.locks import is_locked, locked
+from idcgan.repeat import like
 from idcgan.training import train, train_or_resume
 
 psutil = pytest.importorskip("psutil")
@@ -385,6 +387,15 @@ def test_like_says_what_differs_and_refuses_what_would_change_the_run(tmp_path, 
     assert said.code == 2
     assert "are not those that" in said.err
     assert not (tmp_path / "again").exists()
+
+
+def test_like_says_where_the_networks_that_a_run_began_with_are_others_now(tmp_path, run_copy, pyramid_path, quick):
+    source = train(preset("tiny", epochs=1), pyramid_path, tmp_path / "run-2", "cpu", run_copy, progress=False).path
+    where = torch.device("cpu")
+    assert not [said for said in like(source, {}, tmp_path / "pyramids", where, progress=False)[3] if "others now" in said]
+    content = torch.load(run_copy / "checkpoint.pt", weights_only=True)
+    torch.save(content | {"more": 1}, run_copy / "checkpoint.pt")
+    assert [said for said in like(source, {}, tmp_path / "pyramids", where, progress=False)[3] if f"{run_copy}, and those are others now" in said]
 
 
 def test_films_that_were_trained_on_decide_the_repetition(tmp_path, terminal):

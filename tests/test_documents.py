@@ -1,12 +1,16 @@
-"""README, docs and cards: every link leads somewhere, every grid that they name can be read, and every field is explained."""
+"""README, docs and cards: every link leads somewhere, every grid that they name can be read, every field is explained, and every
+command has options that exist."""
 
 import dataclasses
 import re
+import shlex
 from pathlib import Path
 
 import pytest
+import typer
 
-from idcgan.config import RunConfig
+from idcgan.cli import app
+from idcgan.config import RunConfig, configure, parse_changes
 from idcgan.fields import AUGMENTATIONS, CHOICES
 from idcgan.grids import read_grid
 
@@ -65,3 +69,44 @@ def test_the_defaults_in_the_rows_are_those_of_a_config():
             if name in plain:
                 value = plain[name]
                 assert given == (str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str) else f"{value:g}"), name
+
+
+def documented(text: str) -> list[list[str]]:
+    """The words behind `idcgan` of every command in a text, in a block or between backticks, without comments; N stands for a number."""
+    text = text.replace("\\\n", " ")
+    of_blocks = re.findall(r"^(?: {4}|[^`\n]*; )?(?:[A-Z_]+=\S+ )*(?:\.venv/bin/|torchrun .* -m )?idcgan ([a-z-][^;\n]+)", text, flags=re.MULTILINE)
+    of_lines = re.findall(r"`(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?idcgan ([a-z-][^`\n]+)`", text)
+    commands = [shlex.split(command, comments=True) for command in (*of_blocks, *of_lines)]
+    return [["1" if word == "N" else word for word in command if word != "..."] for command in commands]
+
+
+def refused(words: list[str]) -> str:
+    """Why a documented command would be refused before it looks at any file, or "". A verb or an option alone is a name."""
+    command = typer.main.get_command(app)
+    while words and hasattr(command, "commands"):
+        if words[0] not in command.commands:
+            return f"no verb {words[0]}"
+        command, words = command.commands[words[0]], words[1:]
+    if len(words) < 2:
+        return ""
+    try:
+        given = command.make_context("", list(words)).params
+        if "changes" in given and "preset" in given:
+            levels = {"resolutions": given["resolutions"]} if given["resolutions"] else {}
+            configure(given["preset"] or "recommended", "FILMS", **levels, **parse_changes(given["changes"] or []))
+    except Exception as error:  # those of the parser are of no public class
+        return str(error) or type(error).__name__
+    return ""
+
+
+@pytest.mark.parametrize("document", [path for path in DOCUMENTS if path.stem != "tries"], ids=lambda path: str(path.relative_to(ROOT)))
+def test_documented_commands_have_options_that_exist(document):
+    """tries.md is a record of its days: fields that did not help are gone."""
+    wrong = {" ".join(words): why for words in documented(document.read_text(encoding="utf-8")) if (why := refused(words))}
+    assert wrong == {}
+
+
+def test_a_documented_command_that_is_wrong_is_found():
+    text = "`idcgan trian FILMS`\n\n    A=1 idcgan train FILMS --steps 3   # no\n    .venv/bin/idcgan train FILMS --set crop=64 \\\n  --set crpo=64\n"
+    assert [refused(words) != "" for words in documented(text)] == [True, True, True]
+    assert len(documented((ROOT / "README.md").read_text(encoding="utf-8"))) > 10

@@ -240,15 +240,15 @@ def test_the_same_seed_says_the_same(report, report_folder, finished_run, tmp_pa
 
 def test_a_real_film_is_shown_and_named_nowhere_when_it_is_hidden(judge, tmp_path, monkeypatch):
     """Files are often called after patients: a twin of a training film, a damaged film, the nearest ones, the folders."""
-    for folder, seeds in {"Held": range(500, 515), "Learnt": range(900, 920), "made": range(300, 312)}.items():
+    for folder, seeds in {"DOE-held": range(500, 515), "DOE-learnt": range(900, 920), "made": range(300, 312)}.items():
         for seed in seeds:
             write_film(tmp_path / folder / f"{'film' if folder == 'made' else 'DOE'}-{seed}.png", seed)
-    (tmp_path / "Held" / "DOE-damaged.png").write_bytes(b"no film")
+    (tmp_path / "DOE-held" / "DOE-damaged.png").write_bytes(b"no film")
     monkeypatch.setattr("idcgan.copies.TWIN", 10.0)  # all of them
     pictured, real_small = [], report_module._small
     monkeypatch.setattr(report_module, "_small", lambda films, at: (pictured.append(films.title), real_small(films, at))[1])
     for hidden, out in ((["--hide-real"], tmp_path / "r"), ([], tmp_path / "open")):
-        said = judge(tmp_path / "made", "--real", tmp_path / "Held", "--train", tmp_path / "Learnt", "--out", out, *hidden)
+        said = judge(tmp_path / "made", "--real", tmp_path / "DOE-held", "--train", tmp_path / "DOE-learnt", "--out", out, *hidden)
         assert said.code == 0, said.err
         assert (set(pictured) == {"made films"}) == bool(hidden)
         for name in ("report.html", "report.json"):
@@ -491,8 +491,8 @@ def test_files_that_cannot_be_read_are_counted_and_are_no_overlap(judge, tmp_pat
             write_film(tmp_path / folder / f"{seed}.png", seed)
     for folder in ("held", "learnt"):
         write_film(tmp_path / folder / "locked.png", 1)
-    real = intake._sha256
-    monkeypatch.setattr(intake, "_sha256", lambda path: PermissionError(13, "Permission denied") if path.name == "locked.png" else real(path))
+    real = intake.sha256_of
+    monkeypatch.setattr(intake, "sha256_of", lambda path: PermissionError(13, "Permission denied") if path.name == "locked.png" else real(path))
     said = judge(tmp_path / "made", "--real", tmp_path / "held", "--train", tmp_path / "learnt", "--out", tmp_path / "r")
     assert said.code == 0, said.err
     report = json.loads((tmp_path / "r" / "report.json").read_text())

@@ -143,8 +143,9 @@ def test_first_page_of_a_tiff(tmp_path):
 
 
 def test_contents_decide_not_the_name(tmp_path):
-    Image.fromarray(RAMP).save(tmp_path / "film.png", format="TIFF")
-    np.testing.assert_allclose(read_film(tmp_path / "film.png"), GREY, atol=1e-6)
+    for name, kind in (("film.png", "TIFF"), ("film.dcm", "PNG"), ("film.dicom", "TIFF")):
+        Image.fromarray(RAMP).save(tmp_path / name, format=kind)
+        np.testing.assert_allclose(read_film(tmp_path / name), GREY, atol=1e-6)
 
 
 # ---- what is refused -------------------------------------------------------------------------------------------------
@@ -164,6 +165,25 @@ def test_broken_files(tmp_path):
     assert "empty" in refused(tmp_path / "zero.png")
     assert "cannot be read" in refused(tmp_path / "missing.png")
     assert "cannot be read" in refused(tmp_path)
+
+
+def sixteen_bit_png(path, colour: int, channels: int):
+    """A PNG of 16 bits a channel, which Pillow reads and does not write."""
+    height, width = RAMP.shape
+    values = np.repeat(RAMP.astype(">u2")[..., None] * 16, channels, 2)
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    piece = lambda name, data: struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))  # noqa: E731
+    header = struct.pack(">IIBBBBB", width, height, 16, colour, 0, 0, 0)
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + piece(b"IHDR", header) + piece(b"IDAT", zlib.compress(rows)) + piece(b"IEND", b""))
+    return path
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
+def test_colour_of_sixteen_bits_is_refused(tmp_path, colour, channels):
+    """Pillow would keep the high byte: of a film of 12 bits, sixteen grey levels."""
+    assert "16-bit grey" in refused(sixteen_bit_png(tmp_path / "film.png", colour, channels))
+    grey = read_film(sixteen_bit_png(tmp_path / "grey.png", 0, 1))
+    assert len(np.unique(grey)) > 200
 
 
 def test_no_permission(tmp_path, monkeypatch):
@@ -335,6 +355,17 @@ def test_dicom_that_is_refused(tmp_path):
     assert "damaged" in refused(dicom(tmp_path / "d.dcm", values, 12, Rows=40))
 
 
+def test_a_compressed_dicom_that_cannot_be_unpacked(tmp_path, monkeypatch):
+    import pydicom.pixels
+
+    def decode(*_, **__):
+        raise RuntimeError("all plugins are missing dependencies")
+
+    path = dicom(tmp_path / "film.dcm", stored_ramp(0, 4095), 12)
+    monkeypatch.setattr(pydicom.pixels, "pixel_array", decode)
+    assert "pylibjpeg-libjpeg" in refused(path)
+
+
 def test_dicom_without_pydicom(tmp_path, monkeypatch):
     path = dicom(tmp_path / "film.dcm", stored_ramp(0, 4095), 12)
     monkeypatch.setitem(sys.modules, "pydicom", None)
@@ -377,6 +408,13 @@ def test_label_class_is_the_subfolder_or_the_folder_itself(tmp_path):
     (tmp_path / "4.png").unlink()
     with pytest.raises(InputError, match=r"no subfolder 'covid' \(it has: abnormal, normal\)"):
         find_films(tmp_path, "covid")
+
+
+def test_a_tilde_is_the_home_of_the_user(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "films").mkdir()
+    save(tmp_path / "films" / "a.png", RAMP)
+    assert find_films("~/films") == [tmp_path / "films" / "a.png"]
 
 
 def test_folders_that_are_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -133,3 +134,9 @@ def test_the_version_is_one_number():
 
     assert re.fullmatch(r"\d+\.\d+\.\d+", idcgan.__version__)
     assert importlib.metadata.version("idcgan") == idcgan.__version__
+
+
+def test_no_test_reaches_beyond_this_machine():
+    """`no_network` in conftest.py: in this process; those that tests start are not watched."""
+    with pytest.raises(AssertionError, match=r"a test wants to reach 192\.0\.2\.1"):
+        socket.create_connection(("192.0.2.1", 9), timeout=1)  # an address that nobody has (RFC 5737)

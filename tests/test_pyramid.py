@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import REAL
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from idcgan import films, intake, pyramid
 from idcgan.errors import InputError, WorkError
-from idcgan.films import read_film, resize, to_square
+from idcgan.films import READING, read_film, resize, to_square
 from idcgan.pyramid import Pyramid, check_resolutions
 
 LEVELS = (16, 32, 64)
@@ -211,6 +211,29 @@ def test_a_film_that_was_bad_and_is_readable_now_comes_in(folder, monkeypatch):
     built = build(folder)
     assert [entry["source"] for entry in built.films] == [f"{i}.png" for i in range(6)]
     assert built.left_out == []
+
+
+def test_films_that_a_generator_made_are_left_out(folder):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("idcgan:synthetic", "true")
+    with Image.open(folder / "3.png") as picture:
+        picture.save(folder / "3.png", pnginfo=info)
+    built = build(folder)
+    assert [entry["source"] for entry in built.films] == [f"{i}.png" for i in (0, 1, 2, 4, 5)]
+    assert "3.png was made by a generator" in built.left_out[0]["reason"]
+    assert build(folder).path == built.path  # once more: nothing has changed
+
+
+def test_films_that_are_read_in_another_way_now_are_read_again(folder, reads, monkeypatch):
+    before = build(folder)
+    reads.clear()
+    build(folder)
+    assert reads == []
+    monkeypatch.setattr("idcgan.pyramid.READING", 1000)
+    after = build(folder)
+    assert len(reads) == 6
+    assert (before.options["reading"], after.options["reading"]) == (READING, 1000)
+    assert after.fingerprint == before.fingerprint  # the same films: a run that says which code trained it can be repeated
 
 
 def test_other_options_build_anew_and_notes_stay(folder, reads):

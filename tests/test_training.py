@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import hashlib
 import itertools
 import json
 import os
@@ -17,13 +18,14 @@ from PIL import Image
 from safetensors import safe_open
 from torch import nn
 
+from idcgan import repeat
 from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
 from idcgan.moves import step, update_average
 from idcgan.objectives import Verdicts, discriminator_loss, generator_loss
 from idcgan.origin import has_finished, start_from
 from idcgan.records import COLUMNS, RunFolder
-from idcgan.sampling import load_generator
+from idcgan.sampling import load_generator, provenance
 from idcgan.state import start
 from idcgan.training import resume, train
 from idcgan.watch import PATIENCE, Watch
@@ -341,6 +343,9 @@ def test_init_starts_from_the_networks_of_another_run(pyramid_path, tmp_path, fi
     assert not (folder.path / "generator-0016.safetensors").exists()
     assert folder.run["init"] == str(finished_run)
     assert everything_below(finished_run) == before
+    made = load_generator(folder.path)  # whoever has the file alone can see that it has seen the films of another run
+    assert made.facts["init"] == folder.run["began_with"] == f"run {hashlib.sha256(before['checkpoint.pt']).hexdigest()[:16]}"
+    assert provenance(made, 0)["idcgan:init"] == made.facts["init"]
 
 
 @pytest.mark.usefixtures("quick")
@@ -349,6 +354,21 @@ def test_a_run_begun_with_init_is_resumed(pyramid_path, tmp_path, finished_run):
     assert run(pyramid_path, tmp_path / "run", stop, finished_run).run["status"] == "interrupted"
     assert resume(tmp_path / "run", device="cpu", progress=False).run["status"] == "finished"
     assert [row["step"] for row in history_of(tmp_path / "run")] == [str(i) for i in range(1, 13)]
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_run_that_goes_on_with_other_code_says_so(pyramid_path, tmp_path, monkeypatch, capsys):
+    stop = lambda row: (tmp_path / "run" / "stop").touch() if row["step"] == 3 else None  # noqa: E731
+    begun = run(pyramid_path, tmp_path / "run", stop).run
+    assert "resumed" not in begun
+    monkeypatch.setattr("idcgan.records.code_version", lambda: "9.9.9")
+    ended = resume(tmp_path / "run", device="cpu", progress=False)
+    assert ended.run["code_version"] == begun["code_version"]
+    assert [(sitting["step"], sitting["code_version"]) for sitting in ended.run["resumed"]] == [(3, "9.9.9")]
+    assert load_generator(ended.path).facts["code_version"] == f"{begun['code_version']} then 9.9.9"
+    monkeypatch.undo()
+    _, _, _, says = repeat.like(ended.path, {}, tmp_path / "pyramids", CPU, progress=False)
+    assert any("did not go on as it began" in sentence and "9.9.9" in sentence for sentence in says), says
 
 
 # ---- when something goes wrong --------------------------------------------------------------------------------------------
@@ -592,8 +612,8 @@ def test_another_shape_of_the_networks_is_named(field, finished_run, pyramid_pat
 
 
 def test_another_way_to_enlarge_is_named(finished_run, pyramid_path, tmp_path):
-    with pytest.raises(InputError, match="its networks are others: cubic_from is 0 there and 16 here"):
-        train(preset("tiny", epochs=1, cubic_from=16), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
+    with pytest.raises(InputError, match="its networks are others: lanczos_from is 0 there and 16 here"):
+        train(preset("tiny", epochs=1, lanczos_from=16), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
 
 
 def test_only_a_finished_run_has_been_through_its_transition(run_copy):

@@ -50,7 +50,8 @@ opening("batches", "step", "grow", "run")
 #
 # ## What this run is made of
 #
-# Empty and 0 leave a choice to the preset. Paths are seen from the folder of this notebook.
+# Empty and 0 leave a choice to the preset. Paths are seen from the folder of this notebook. With films of your own, pictures of them stay in the
+# outputs (the mixed batches), so clear these before you pass the notebook on.
 
 # %% tags=["parameters"]
 films = "phantom:normal"  # a folder of films, a pyramid, or phantom:normal / phantom:abnormal
