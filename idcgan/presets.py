@@ -143,7 +143,7 @@ PRESETS["long"] = dict(
     min_feature_maps=16,
     crops_from=512,
     # told bilinearly what is new, new layers touched what the level below has (a quarter of a wave at a quarter of the Nyquist frequency was left
-    # to them), and KID rose by 14 to 54 from 256 to 512; by the filter that the pyramid is made with it does not, and less is lost where films
+    # to them), and KID rose by 11 to 54 from 256 to 512; by the filter that the pyramid is made with it does not, and less is lost where films
     # are enlarged (docs/tries.md, By the pyramid's own filter)
     lanczos_from=512,
     # crops are cheap, and more of them make batch norm's statistics steadier
