@@ -73,12 +73,15 @@ def read_film(path: str | Path) -> np.ndarray:
 
 
 def is_synthetic(path: Path) -> bool:
-    """Does this file say that a generator of this project made it? Only PNGs can; no pixel is decoded."""
+    """Does this file say that a generator of this project made it? Only PNGs can; no pixel is decoded.
+
+    The name of a text chunk is never compressed, and the chunk may lie before the pixels or, saved again elsewhere, behind them.
+    """
     try:
         with open(path, "rb") as file:
-            return file.read(4) == PICTURES[0] and _open_picture(file).info.get(SYNTHETIC) == "true"
-    except (OSError, SyntaxError, ValueError):
-        return False  # damaged, which whoever reads it will say
+            return (head := file.read(4)) == PICTURES[0] and SYNTHETIC.encode() in head + file.read()
+    except OSError:
+        return False  # which whoever reads it will say
 
 
 def find_films(folder: str | Path, label_class: str | None = None) -> list[Path]:

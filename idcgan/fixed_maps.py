@@ -57,7 +57,7 @@ def lanczos(picture: Tensor, side: int) -> Tensor:
 
     `halve` and `enlarge` mix what half the resolution can have with what it cannot: a picture less its enlarged half keeps 0.27 of a wave at a
     quarter of the Nyquist frequency and 0.57 at four tenths of it, by this filter 0.02 and 0.32 (at half of it both 0.75).
-    The gradient is a product with matrices: PyTorch's own takes nine times as long as its way there (176 to 352, 55 ms beside 6).
+    The gradient is a product with matrices, for PyTorch's own is slow (there and back, 8 films of 176 to 352: 35 -> 9 ms, benchmarks/layers.py).
     """
     picture = picture.float() if picture.dtype == torch.bfloat16 else picture  # which it does not take on a processor
     return _Fixed.apply(picture, partial(_lanczos, side=side), partial(_lanczos_transposed, side=picture.shape[-1]))

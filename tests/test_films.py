@@ -178,6 +178,20 @@ def sixteen_bit_png(path, colour: int, channels: int):
     return path
 
 
+@pytest.mark.parametrize("where", ["before the pixels", "behind them"])
+def test_a_film_that_a_generator_made_is_known_by_what_it_says(tmp_path, where):
+    path, plain = tmp_path / "made.dcm", tmp_path / "real.png"  # the name does not matter
+    Image.fromarray(RAMP).save(plain)
+    data = plain.read_bytes()
+    text = b"tEXt" + b"idcgan:synthetic\0true"
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    at = data.index(b"IDAT" if where == "before the pixels" else b"IEND") - 4
+    path.write_bytes(data[:at] + chunk + data[at:])
+    assert films.is_synthetic(path)
+    assert not films.is_synthetic(plain)
+    np.testing.assert_allclose(read_film(path), GREY, atol=1e-6)
+
+
 @pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
 def test_colour_of_sixteen_bits_is_refused(tmp_path, colour, channels):
     """Pillow would keep the high byte: of a film of 12 bits, sixteen grey levels."""
