@@ -19,7 +19,7 @@ from .fields import check_value, coerce, kind_and_share, listed
 from .presets import PRESETS
 from .pyramid import check_resolutions
 
-RETIRED = {"cubic_from": 0, "mends_from": 0}  # fields that are gone, and the value that left them without effect
+RETIRED = {"cubic_from": 0, "mends_from": 0, "lanczos_from": 0}  # fields that are gone, and the value that left them without effect
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class RunConfig:
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
     # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
     detail: tuple[float, ...] = (0.0,)
-    # from this level on G enlarges the picture of the level below as a pyramid reduces films, not bilinearly (growth = preserve); 0: never
-    lanczos_from: int = 0
+    # from this level on G enlarges the picture of the level below by polynomials, not bilinearly (growth = preserve; fixed_maps.py); 0: never
+    lagrange_from: int = 0
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
     epochs: int = 15
     epochs_for: str = "run"  # "run": epochs is shared over the levels; "level": every level gets all of them
@@ -148,8 +148,8 @@ class RunConfig:
         return bool(self.crops_from) and self.resolutions[level] >= self.crops_from
 
     def ways_up(self) -> tuple[bool, ...]:
-        """For each level but the first, of a generator that grows: is the picture of the level below enlarged as a pyramid reduces films?"""
-        return tuple(0 < self.lanczos_from <= r for r in self.resolutions[1:]) if self.growth == "preserve" else ()
+        """For each level but the first, of a generator that grows: is the picture of the level below enlarged by polynomials?"""
+        return tuple(0 < self.lagrange_from <= r for r in self.resolutions[1:]) if self.growth == "preserve" else ()
 
     def side_at(self, level: int) -> int:
         """The side in pixels of what is trained on at level index `level`: crops or films."""
@@ -218,7 +218,7 @@ def without_effect(config: RunConfig) -> list[str]:
         "augment_strength": (config.augment_strength != 1.0 and not config.augment, "nothing is augmented (augment)"),
         "crops_from": (bool(config.crops_from) and not on_crops, "no level is as high as that"),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
-        "lanczos_from": (bool(config.lanczos_from) and not any(config.ways_up()), "no level enlarges a picture there"),
+        "lagrange_from": (bool(config.lagrange_from) and not any(config.ways_up()), "no level enlarges a picture there"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
         "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),
     }

@@ -52,15 +52,26 @@ def enlarge(picture: Tensor) -> Tensor:
     return _Fixed.apply(picture, _bilinear, _bilinear_transposed)
 
 
-def lanczos(picture: Tensor, side: int) -> Tensor:
-    """(b, c, r, r) -> (b, c, side, side), up or down, in 32 bits or more: as `films.resize` makes the levels of a pyramid, overshoot left in.
+def lanczos_halve(picture: Tensor) -> Tensor:
+    """(b, c, 2r, 2r) -> (b, c, r, r), in 32 bits or more: as `films.resize` makes the levels of a pyramid, overshoot left in.
 
     `halve` and `enlarge` mix what half the resolution can have with what it cannot: a picture less its enlarged half keeps 0.27 of a wave at a
-    quarter of the Nyquist frequency and 0.57 at four tenths of it, by this filter 0.02 and 0.32 (at half of it both 0.75).
-    The gradient is a product with matrices, for PyTorch's own is slow (there and back, 8 films of 176 to 352: 35 -> 9 ms, benchmarks/layers.py).
+    quarter of the Nyquist frequency and 0.57 at four tenths of it, by this and `lagrange` 0.00 and 0.30.
+    The gradient is a product with matrices, for PyTorch's own is slow.
     """
-    picture = picture.float() if picture.dtype == torch.bfloat16 else picture  # which it does not take on a processor
-    return _Fixed.apply(picture, partial(_lanczos, side=side), partial(_lanczos_transposed, side=picture.shape[-1]))
+    side = picture.shape[-1]
+    return _Fixed.apply(_in_32_bits(picture), _lanczos_half, partial(_transposed, rows=_lanczos_rows, size=side))
+
+
+def lagrange(picture: Tensor) -> Tensor:
+    """(b, c, r, r) -> (b, c, 2r, 2r), in 32 bits or more: between seven pixels on the polynomial through them (Lagrange), edges repeated.
+
+    It keeps what Lanczos keeps (0.99 at half the old Nyquist frequency, 0.93 at seven tenths; bilinearly 0.79 and 0.62), and none of its grid:
+    enlarged by Lanczos, what is coarse comes back at the new Nyquist frequency 44 to 66 dB weaker, and in a film what is coarse is 70 dB stronger
+    than what is fine. A filter that is exact for polynomials leaves nothing of it there.
+    """
+    size = picture.shape[-1]
+    return _Fixed.apply(_in_32_bits(picture), partial(_product, rows=_lagrange_rows, size=size), partial(_transposed, rows=_lagrange_rows, size=size))
 
 
 def framed(features: Tensor) -> Tensor:
@@ -71,24 +82,47 @@ def framed(features: Tensor) -> Tensor:
     return _Fixed.apply(features, _frame, _unframe)
 
 
-def _lanczos(picture: Tensor, side: int) -> Tensor:
-    if picture.device.type in ("cpu", "meta"):
-        return F.interpolate(picture, size=(side, side), mode="lanczos", antialias=True)
-    with torch.autocast(picture.device.type, enabled=False):  # 16 bits would lose what is fine
-        along = _lanczos_along(picture.shape[-1], side, picture.dtype, picture.device)
+def _in_32_bits(picture: Tensor) -> Tensor:
+    return picture.float() if picture.dtype in (torch.bfloat16, torch.float16) else picture  # 16 bits would lose what is fine
+
+
+def _lanczos_half(picture: Tensor) -> Tensor:
+    if picture.device.type not in ("cpu", "meta"):
+        return _product(picture, _lanczos_rows, picture.shape[-1])
+    return F.interpolate(picture, size=picture.shape[-1] // 2, mode="lanczos", antialias=True)
+
+
+def _product(picture: Tensor, rows: Callable[..., Tensor], size: int) -> Tensor:
+    along = rows(size, picture.dtype, picture.device)
+    with torch.autocast(picture.device.type, enabled=False):
         return along @ picture @ along.mT
 
 
-def _lanczos_transposed(gradient: Tensor, side: int) -> Tensor:
-    along = _lanczos_along(side, gradient.shape[-1], gradient.dtype, gradient.device)
-    return along.mT @ gradient @ along
+def _transposed(gradient: Tensor, rows: Callable[..., Tensor], size: int) -> Tensor:
+    along = rows(size, gradient.dtype, gradient.device)
+    with torch.autocast(gradient.device.type, enabled=False):
+        return along.mT @ gradient @ along
 
 
 @lru_cache(maxsize=32)
-def _lanczos_along(size: int, side: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """(side, size): what `lanczos` does to a column of `size` pixels."""
-    along = F.interpolate(torch.eye(size, dtype=torch.float64)[None, None], size=(side, size), mode="lanczos", antialias=True)[0, 0]
-    return along.to(device, dtype)
+def _lanczos_rows(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(size / 2, size): what `lanczos_halve` does to a column of `size` pixels."""
+    rows = F.interpolate(torch.eye(size, dtype=torch.float64)[None, None], size=(size // 2, size), mode="lanczos", antialias=True)[0, 0]
+    return rows.to(device, dtype)
+
+
+@lru_cache(maxsize=32)
+def _lagrange_rows(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """(2 size, size): what `lagrange` does to a column of `size` pixels, whose new pixels lie a quarter before and behind each."""
+    columns = F.pad(torch.eye(size, dtype=torch.float64)[:, None], (_REACH, _REACH), mode="replicate")
+    quarters = torch.stack([_LAGRANGE, _LAGRANGE.flip(0)])[:, None]
+    return F.conv1d(columns, quarters).permute(2, 1, 0).flatten(0, 1).to(device, dtype)
+
+
+_REACH = 3  # pixels on either side
+# weights of seven pixels, a quarter of a pixel before the middle one
+_AT = torch.arange(-_REACH, _REACH + 1, dtype=torch.float64)
+_LAGRANGE = torch.stack([torch.stack([(-0.25 - other) / (at - other) for other in _AT if other != at]).prod() for at in _AT])
 
 
 def _frame(features: Tensor) -> Tensor:

@@ -15,14 +15,15 @@ from torch.utils.checkpoint import checkpoint
 
 from .crops import MARGIN, corners_of, cut, cut_at
 from .fast_layers import ConvFromPicture2d, batch_norm
-from .fixed_maps import enlarge, halve, lanczos
+from .fixed_maps import enlarge, halve, lagrange, lanczos_halve
 from .layers import FineHead, Grain, SmoothUp, Up, grain_of
 from .objectives import Verdicts
 from .projected import Projected
 
 fx.wrap("enlarge")  # the check of the rules looks at layers, not into these: fixed kernels, nothing in them is learned
 fx.wrap("halve")
-fx.wrap("lanczos")
+fx.wrap("lagrange")
+fx.wrap("lanczos_halve")
 fx.wrap("grain_of")
 fx.wrap("corners_of")
 fx.wrap("cut")
@@ -47,15 +48,16 @@ class Generator(nn.Module):
     below; without, there is one head and the network is the plain DCGAN chain. From `fine_from` on (0: never) heads have features of their own at R,
     and from `crops_from` on their part is only what half the resolution
     cannot have (Denton et al. 2015): a crop does not say how bright a lung should be. Pictures are enlarged bilinearly, and from
-    `lanczos_from` on (0: never) as a pyramid reduces films, which loses less of what the level below has and leaves new layers less of it.
+    `lagrange_from` on (0: never) by polynomials, which loses less of what the level below has; and told by them, and by the filter that a pyramid is
+    made with, new layers touch less of it.
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_from: int = 0, crops_from: int = 0, lanczos_from: int = 0) -> None:  # fmt: skip
+                 fine_from: int = 0, crops_from: int = 0, lagrange_from: int = 0) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
-        self.crops_from, self.lanczos_from = crops_from, lanczos_from
+        self.crops_from, self.lagrange_from = crops_from, lagrange_from
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
             if picture and fine_from and to >= fine_from:
@@ -112,15 +114,15 @@ class Generator(nn.Module):
 
     def _coarse(self, part: Tensor, level: int) -> Tensor:
         """What of the part of level `level`, one on crops, is left to the levels below."""
-        half = lanczos(part, part.shape[-1] // 2) if self._by_lanczos(level) else halve(part)
+        half = lanczos_halve(part) if self._by_lagrange(level) else halve(part)
         return self._enlarged(half, level)
 
     def _enlarged(self, picture: Tensor, to: int) -> Tensor:
         """Twice the size, for level `to`: a crop does not say which that is."""
-        return lanczos(picture, 2 * picture.shape[-1]) if self._by_lanczos(to) else enlarge(picture)
+        return lagrange(picture) if self._by_lagrange(to) else enlarge(picture)
 
-    def _by_lanczos(self, level: int) -> bool:
-        return 0 < self.lanczos_from <= level
+    def _by_lagrange(self, level: int) -> bool:
+        return 0 < self.lagrange_from <= level
 
     def newest(self) -> dict[str, nn.Module]:
         """The layers, by name, that the highest level has and the one below has not."""

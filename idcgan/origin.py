@@ -22,7 +22,7 @@ from .state import State, level_seed, new_state, start
 
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
-OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "lanczos_from",
+OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "lagrange_from",
            "patches", "projected", "detail", "labels")  # fmt: skip
 UNSEEN = ("blur", "edges", "smooth_from")  # of these the shapes of weights say nothing, or not all
 BORROWED = "projected."  # layers of D that judge by borrowed features
@@ -132,7 +132,7 @@ def _above(source: Source, path: str | Path, config: RunConfig, device: torch.de
     if any(other.on_crops(below) != config.on_crops(below) for below in range(level)):  # a head on crops leaves out what is coarse, another does not
         raise _other_shape(path, other, config, (*OF_GENERATOR, "crops_from"))
     if other.ways_up()[: level - 1] != config.ways_up()[: level - 1]:
-        raise _other_shape(path, other, config, (*OF_GENERATOR, "lanczos_from"))
+        raise _other_shape(path, other, config, (*OF_GENERATOR, "lagrange_from"))
     try:
         generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
     except RuntimeError:

@@ -145,7 +145,7 @@ PRESETS["long"] = dict(
     # told bilinearly what is new, new layers touched what the level below has (a quarter of a wave at a quarter of the Nyquist frequency was left
     # to them), and KID rose by 11 to 54 from 256 to 512; by the filter that the pyramid is made with it does not, and less is lost where films
     # are enlarged (docs/tries.md, By the pyramid's own filter)
-    lanczos_from=512,
+    lagrange_from=512,
     # crops are cheap, and more of them make batch norm's statistics steadier
     batch_size=(8, 16, 16, 16),
     # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 1024, where it is less,

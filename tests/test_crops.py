@@ -14,7 +14,7 @@ from idcgan import InputError, preset
 from idcgan.batches import MixedBatches, ResidentBatches
 from idcgan.building import build, build_discriminator
 from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, cut_at
-from idcgan.fixed_maps import enlarge, lanczos
+from idcgan.fixed_maps import enlarge, lagrange
 from idcgan.memory import plan_memory
 from idcgan.moves import step
 from idcgan.networks import feature_maps
@@ -36,10 +36,6 @@ def low(films, share):
     spectrum = torch.fft.fft2(films - films.mean((2, 3), keepdim=True))
     at = torch.fft.fftfreq(films.shape[-1]).abs() < share / 2
     return torch.fft.ifft2(spectrum * at * at[:, None]).real.std().item()
-
-
-def by_lanczos(films):
-    return lanczos(films, 2 * films.shape[-1])
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +60,7 @@ def grown():
     return state
 
 
-@pytest.mark.parametrize("others", [{}, {"lanczos_from": 128}])
+@pytest.mark.parametrize("others", [{}, {"lagrange_from": 128}])
 @pytest.mark.parametrize(("resolution", "crop", "edges"), [(128, 64, "replicate"), (256, 64, "replicate"), (256, 128, "zeros")])
 def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges, others):
     levels = (resolution // 2, resolution)
@@ -83,9 +79,9 @@ def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges, others
         assert whole.std() > 1e-3
 
 
-def test_a_crop_of_several_levels_by_lanczos_is_what_the_whole_film_has_there_nearly():
+def test_a_crop_of_several_levels_lagrange_is_what_the_whole_film_has_there_nearly():
     """Its ends reach beyond the margin there: the outermost pixels are off, by next to nothing."""
-    wanted = dataclasses.replace(CONFIG, resolutions=(128, 256, 512), crops_from=256, crop=128, grain=False, kernels="he", lanczos_from=256)
+    wanted = dataclasses.replace(CONFIG, resolutions=(128, 256, 512), crops_from=256, crop=128, grain=False, kernels="he", lagrange_from=256)
     generator = build(wanted, 2, 0)[0].eval()
     z = torch.randn(3, wanted.latent_dim)
     crops = generator(z)
@@ -106,9 +102,9 @@ def test_places_are_those_of_the_latents_and_spread_over_the_film():
     assert abs(of_real.mean() - places.mean()) < 2, "fake and real crops lie alike"
 
 
-@pytest.mark.parametrize(("lanczos_from", "enlarged_by"), [(0, enlarge), (64, by_lanczos), (128, by_lanczos), (256, enlarge)])
-def test_growing_leaves_the_finished_films_of_the_level_below_as_they_are(lanczos_from, enlarged_by):
-    config = dataclasses.replace(CONFIG, lanczos_from=lanczos_from)
+@pytest.mark.parametrize(("lagrange_from", "enlarged_by"), [(0, enlarge), (64, lagrange), (128, lagrange), (256, enlarge)])
+def test_growing_leaves_the_finished_films_of_the_level_below_as_they_are(lagrange_from, enlarged_by):
+    config = dataclasses.replace(CONFIG, lagrange_from=lagrange_from)
     state = start(config, CPU, 1)
     for _ in range(3):
         step(state, config, torch.rand(4, 1, 64, 64) * 2 - 1)
@@ -138,10 +134,10 @@ def test_only_new_layers_learn(grown):
     }
 
 
-@pytest.mark.parametrize("lanczos_from", [0, 128])
-def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown, lanczos_from):
+@pytest.mark.parametrize("lagrange_from", [0, 128])
+def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown, lagrange_from):
     """Before Tanh, a film at 128 halved is the finished film at 64, nearly; by Lanczos both ways, what lies well below is left alone altogether."""
-    grown.generator.lanczos_from = lanczos_from
+    grown.generator.lagrange_from = lagrange_from
     for _ in range(3):
         step(grown, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
     nn.init.normal_(grown.generator.heads["128"].conv.weight)
@@ -153,7 +149,7 @@ def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown, lanczos_fro
     added = fine - network(z)
     assert added.std() > 0.1
     assert F.avg_pool2d(added, 2).std() < 0.3 * added.std()
-    assert (low(added, 0.3) < 0.03 * added.std()) == bool(lanczos_from)
+    assert (low(added, 0.3) < 0.03 * added.std()) == bool(lagrange_from)
     assert F.avg_pool2d(added, 16).abs().max() < 0.05 * added.std()
 
 
@@ -234,9 +230,9 @@ def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(gro
     assert start_from(file, higher, CPU).level == 3
     with pytest.raises(InputError, match="crops_from is 128 there and 256 here"):
         start_from(file, dataclasses.replace(higher, crops_from=256), CPU)
-    assert start_from(file, dataclasses.replace(higher, lanczos_from=256), CPU).level == 3
-    with pytest.raises(InputError, match="lanczos_from is 0 there and 128 here"):  # what lies below would make other films
-        start_from(file, dataclasses.replace(higher, lanczos_from=128), CPU)
+    assert start_from(file, dataclasses.replace(higher, lagrange_from=256), CPU).level == 3
+    with pytest.raises(InputError, match="lagrange_from is 0 there and 128 here"):  # what lies below would make other films
+        start_from(file, dataclasses.replace(higher, lagrange_from=128), CPU)
 
 
 @pytest.mark.parametrize(

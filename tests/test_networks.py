@@ -11,7 +11,7 @@ from torch import nn
 from idcgan.building import build, grow, initialise, same_layers, standing_statistics
 from idcgan.config import RunConfig
 from idcgan.films import resize
-from idcgan.fixed_maps import _lanczos_along, enlarge, halve, lanczos
+from idcgan.fixed_maps import _lanczos_rows, enlarge, halve, lagrange, lanczos_halve
 from idcgan.layers import SmoothUp, Up, grain_of
 from idcgan.levels import finished_generator
 from idcgan.moves import set_alpha, step
@@ -116,18 +116,38 @@ def test_enlarge_is_bilinear_interpolation(channels):
     assert torch.allclose(enlarge(x), expected, atol=1e-6)
 
 
-@pytest.mark.parametrize("side", [6, 24])
-def test_lanczos_is_the_filter_of_the_pyramid(side):
+def test_lanczos_halve_is_the_filter_of_the_pyramid():
     film = draw(12, 12).mul(0.1).add(0.5)  # nothing overshoots, so nothing is clipped there
-    assert np.allclose(lanczos(film[None, None], side)[0, 0], resize(film.numpy(), side), atol=1e-5)
+    assert np.allclose(lanczos_halve(film[None, None])[0, 0], resize(film.numpy(), 6), atol=1e-5)
 
 
-@pytest.mark.parametrize("side", [6, 24])
-def test_lanczos_by_matrices_is_lanczos(side):
+def test_lanczos_by_matrices_is_lanczos():
     """The way of devices for which PyTorch has none."""
     film = draw(2, 3, 12, 12)
-    along = _lanczos_along(12, side, film.dtype, film.device)
-    assert torch.allclose(along @ film @ along.mT, lanczos(film, side), atol=1e-5)
+    along = _lanczos_rows(12, film.dtype, film.device)
+    assert torch.allclose(along @ film @ along.mT, lanczos_halve(film), atol=1e-5)
+
+
+def test_lagrange_lies_on_the_polynomials_that_it_was_given():
+    at, new = torch.arange(16.0), (torch.arange(32.0) - 0.5) / 2
+    values = [((x - 8) / 4) ** 6 - ((x - 8) / 4) ** 3 for x in (at, new)]  # six: the highest that seven pixels tell
+    found = lagrange(values[0].expand(1, 1, 16, 16))[0, 0]
+    assert torch.allclose(found[:, 6:-6], values[1].expand(32, -1)[:, 6:-6], atol=1e-4)
+    assert torch.allclose(lagrange(values[0].view(1, 1, 16, 1).expand(1, 1, 16, 16)), found.mT, atol=1e-5)
+    assert torch.allclose(lagrange(torch.full((2, 3, 4, 4), 0.3)), torch.tensor(0.3)), "the border too"
+
+
+@pytest.mark.parametrize("waves", [1, 4, 16])
+def test_lagrange_leaves_no_grid_of_what_is_coarse_and_lanczos_does(waves):
+    """A wave comes back as far below the Nyquist frequency as it lies above 0: the grid of two pixels that Lanczos gave to the films (docs/tries.md)."""
+    wave = torch.cos(2 * torch.pi * waves * (torch.arange(256, dtype=torch.float64) + 0.5) / 256).expand(1, 1, 256, 256)
+
+    def again(enlarged):
+        there = torch.fft.rfft(enlarged[0, 0, 200]).abs() / 256
+        return 20 * torch.log10(there[256 - waves] / there[waves] + 1e-12)
+
+    assert again(lagrange(wave)) < -95
+    assert again(F.interpolate(wave.contiguous(), size=(512, 512), mode="lanczos", antialias=True)) > -70
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -612,8 +612,8 @@ def test_another_shape_of_the_networks_is_named(field, finished_run, pyramid_pat
 
 
 def test_another_way_to_enlarge_is_named(finished_run, pyramid_path, tmp_path):
-    with pytest.raises(InputError, match="its networks are others: lanczos_from is 0 there and 16 here"):
-        train(preset("tiny", epochs=1, lanczos_from=16), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
+    with pytest.raises(InputError, match="its networks are others: lagrange_from is 0 there and 16 here"):
+        train(preset("tiny", epochs=1, lagrange_from=16), pyramid_path, tmp_path / "next", "cpu", finished_run, progress=False)
 
 
 def test_only_a_finished_run_has_been_through_its_transition(run_copy):
