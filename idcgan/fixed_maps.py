@@ -6,6 +6,7 @@ Figures as in `fast_layers.py`.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache, partial
 from typing import Any
 
@@ -94,14 +95,18 @@ def _lanczos_half(picture: Tensor) -> Tensor:
 
 def _product(picture: Tensor, rows: Callable[..., Tensor], size: int) -> Tensor:
     along = rows(size, picture.dtype, picture.device)
-    with torch.autocast(picture.device.type, enabled=False):
+    with _without_16_bits(picture.device):
         return along @ picture @ along.mT
 
 
 def _transposed(gradient: Tensor, rows: Callable[..., Tensor], size: int) -> Tensor:
     along = rows(size, gradient.dtype, gradient.device)
-    with torch.autocast(gradient.device.type, enabled=False):
+    with _without_16_bits(gradient.device):
         return along.mT @ gradient @ along
+
+
+def _without_16_bits(device: torch.device) -> AbstractContextManager[object]:
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 @lru_cache(maxsize=32)

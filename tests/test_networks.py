@@ -139,7 +139,7 @@ def test_lagrange_lies_on_the_polynomials_that_it_was_given():
 
 @pytest.mark.parametrize("waves", [1, 4, 16])
 def test_lagrange_leaves_no_grid_of_what_is_coarse_and_lanczos_does(waves):
-    """A wave comes back as far below the Nyquist frequency as it lies above 0: the grid of two pixels that Lanczos gave to the films (docs/tries.md)."""
+    """A wave comes back as far below the Nyquist frequency as it lies above 0: Lanczos gave films a grid of two pixels (docs/tries.md)."""
     wave = torch.cos(2 * torch.pi * waves * (torch.arange(256, dtype=torch.float64) + 0.5) / 256).expand(1, 1, 256, 256)
 
     def again(enlarged):
