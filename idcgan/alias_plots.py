@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.figure import Figure
 
-from .gratings import FILTERS, contrast_left, reduced
+from .gratings import ENLARGEMENTS, FILTERS, contrast_left, echo, reduced
 
-LINES = dict(zip(FILTERS, ("#777777", "#c2571a", "#2a9d8f", "#1f5fa8"), strict=True))  # also told apart by their dashes
-DASHES = dict(zip(FILTERS, (":", "--", "-.", "-"), strict=True))
+LINES = dict(zip((*FILTERS, "polynomials"), ("#777777", "#c2571a", "#2a9d8f", "#1f5fa8", "#8e3b8e"), strict=True))  # also told apart by their dashes
+DASHES = dict(zip((*FILTERS, "polynomials"), (":", "--", "-.", "-", (0, (5, 1))), strict=True))
 GAP, TITLE, DPI = 12, 24, 100  # pixels, pixels, and what plots.to_png takes
 
 
@@ -44,4 +44,22 @@ def plot_contrast_left(side: int, resolution: int, points: int = 60) -> Figure:
     axes.set(xlabel="stripes per film", ylabel="contrast left", xlim=(0, side / 2), ylim=(0, 1.2))
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=9, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def plot_echoes(side: int) -> Figure:
+    """What each of ENLARGEMENTS keeps of a grating when `side` pixels become twice as many, and how strong its echo is, against its fineness."""
+    cycles = np.unique(np.geomspace(2, side / 2 - 3, 24).astype(int))
+    figure = Figure(figsize=(9, 3.4), layout="constrained")
+    kept, echoes = figure.subplots(1, 2)
+    for name in ENLARGEMENTS:
+        both = np.array([echo(name, side, int(c)) for c in cycles])
+        kept.plot(cycles, both[:, 0], linestyle=DASHES[name], color=LINES[name], linewidth=1.8, label=name)
+        echoes.plot(cycles, 20 * np.log10(both[:, 1] + 1e-9), linestyle=DASHES[name], color=LINES[name], linewidth=1.8)
+    kept.set(xlabel="stripes per film", ylabel="share of the grating that is kept", ylim=(0, 1.1))
+    echoes.set(xlabel="stripes per film", ylabel="its echo, dB beside the grating", ylim=(-125, 5))
+    kept.legend(fontsize=9, frameon=False)
+    for axes in (kept, echoes):
+        axes.set_xlim(0, side / 2)
+        axes.spines[["top", "right"]].set_visible(False)
     return figure

@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import threading
+import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ from .errors import InputError, WorkError
 FORMAT = 1  # of checkpoint.pt
 UMASK = os.umask(0)  # can only be read by setting it, which threads that write at the same time must not
 os.umask(UMASK)
+TRIES = 10 if os.name == "nt" else 1  # to put a file in the place of one that somebody reads just now, which Windows refuses
 
 
 def atomically(path: Path, write: Callable[[Path], None]) -> None:
@@ -35,7 +37,7 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
         with open(temporary, "rb+") as handle:
             os.fsync(handle.fileno())
         os.chmod(temporary, 0o666 & ~UMASK)  # safetensors makes files that only their owner can read
-        os.replace(temporary, path)
+        _move(temporary, path)
     except (OSError, RuntimeError, SafetensorError) as error:
         # torch.save turns a full disk into a RuntimeError of its zip writer ("inline_container ... unexpected pos"), safetensors
         # into an error of its own ("I/O error: ... (os error 28)")
@@ -49,6 +51,17 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _move(temporary: Path, path: Path) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            os.replace(temporary, path)
+            return
+        except PermissionError:
+            if not left:
+                raise
+            time.sleep(0.05)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +37,7 @@ def build(
     out: Annotated[Path, typer.Option(help="the pyramid's folder")],
     resolutions: Resolutions = "64,128,256,512,1024,2048",
     square: Annotated[str, typer.Option(help="crop or pad")] = "crop",
-    channels: Annotated[int, typer.Option(help="1 (grey) or 3")] = 1,
+    channels: Annotated[int, typer.Option(help="1 (grey) or 3 (the same grey three times)")] = 1,
     label_class: LabelClass = "",
     workers: Annotated[int, typer.Option(help="processes; -1: one per core")] = -1,
     quiet: Quiet = False,
@@ -65,7 +66,7 @@ def train(
     epochs: Epochs = 0,
     minutes: Minutes = 0.0,
     seed: Annotated[int | None, typer.Option(help="of everything random; left out: 0")] = None,
-    init: Annotated[Path | None, typer.Option(help="start from the networks of this run (before crops also pretrained:NAME)")] = None,
+    init: Annotated[Path | None, typer.Option(help="begin with this run (before crops also a generator file or pretrained:NAME)")] = None,
     resume: Annotated[Path | None, typer.Option(help="go on with this run")] = None,
     like: Annotated[Path | None, typer.Option(metavar="RUN", help="train anew as RUN was: its config, seed and films")] = None,
     memory_limit: Annotated[float, typer.Option(help="GB of memory to stay below; left out: what is free")] = 0.0,
@@ -187,7 +188,7 @@ def run_notebook(
     check_source(films, config)
     out = out or default_out(films, config.label_class)
     if execute(notebook, {**parameters, "out": str(out.resolve())}, out) == "interrupted":
-        print(f"interrupted and saved; go on with: {command_name()} train --resume {out}", file=sys.stderr)
+        print(f"interrupted and saved; go on with: {command_name()} train --resume {shlex.quote(str(out))}", file=sys.stderr)
         raise typer.Exit(130)
     print(describe_run(out))
 
@@ -223,12 +224,13 @@ def describe_run(path: Path) -> str:
 
     folder = RunFolder.open(path)
     levels = ", ".join(f"{r}: {v['steps']:,} steps in {v['seconds'] / 60:.1f} min{_nearness(v)}" for r, v in folder.run["levels"].items())
+    quoted = shlex.quote(str(path))
     what = {
         "notebook.ipynb": "the executed notebook", "samples": "a sample grid per level", "losses.png": "loss curves",
         "timelapse.png": "the same latents from the first to the last step", "history.csv": "losses, D(x) and D(G(z)) by step",
         "run.json": "config, versions, data, minutes",
-        "checkpoint.pt": f"to go on: {command_name()} train --resume {path}" if folder.run["status"] != "finished" else "the networks, for --init",
-        "generator-*.safetensors": f"to make films: {command_name()} sample {path} -n 16 --out made",
+        "checkpoint.pt": f"to go on: {command_name()} train --resume {quoted}" if folder.run["status"] != "finished" else "the networks, for --init",
+        "generator-*.safetensors": f"to make films: {command_name()} sample {quoted} -n 16 --out made",
     }  # fmt: skip
     lines = [f"{path}: {folder.run['status']}; {levels}; peak memory {folder.run.get('peak_memory', 0) / 1e9:.1f} GB"]
     for pattern, meaning in what.items():

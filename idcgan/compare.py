@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .errors import InputError
 from .run_record import times_floor
 from .runs import OTHER_JUDGES, Run
-from .runs_table import aligned, differing, duration, plain, written
+from .runs_table import aligned, differing, duration, other_films, other_numbers, plain, written
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,8 +56,9 @@ def caveats(a: Run, b: Run) -> list[str]:
     said = []
     if a.label_class != b.label_class:
         said.append(f"The classes differ ({a.label_class or 'none'} and {b.label_class or 'none'}): figures of quality do not compare.")
-    elif a.films != b.films:
+    elif a.films != b.films or other_films([a, b]):
         said.append("The films differ: figures of quality do not compare.")
+    said += other_numbers([a, b])
     if a.judge and b.judge and a.judge != b.judge:
         said.append(f"The evaluations are {OTHER_JUDGES}: they do not compare.")
     if a.resolution != b.resolution:
@@ -90,13 +91,18 @@ def plot_losses_together(a: Run, b: Run, against: str = "step") -> Figure:
 
 
 def plot_grids_together(a: Run, b: Run) -> Figure:
-    """The sample grids of the highest level that both have. Raises InputError where there is none."""
+    """The sample grids of the highest level that both have. Raises InputError where there is none, or one is damaged."""
     from .plots import plot_side_by_side
 
     resolution = common_level(a, b)
     if not resolution:
         raise InputError(f"{a.name} and {b.name} have no level with a sample grid in common.")
-    return plot_side_by_side({f"{run.name}, {resolution} x {resolution}": run.path / "samples" / f"{resolution:04d}.png" for run in (a, b)})
+    try:
+        return plot_side_by_side({f"{run.name}, {resolution} x {resolution}": run.path / "samples" / f"{resolution:04d}.png" for run in (a, b)})
+    except OSError as error:  # its own words name the file with the whole way to it, which a page must not tell
+        raise InputError(
+            f"a sample grid at {resolution} of {a.name} or {b.name} is damaged and cannot be read; look at the losses, or restore it from a copy."
+        ) from error
 
 
 def common_level(a: Run, b: Run) -> int:

@@ -58,6 +58,7 @@ class RunConfig:
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
     # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
     detail: tuple[float, ...] = (0.0,)
+    one_batch: bool = False  # on crops D is shown real and fake as one batch, so that batch norm does not hide which is stronger (moves.py)
     # from this level on G enlarges the picture of the level below by polynomials, not bilinearly (growth = preserve; fixed_maps.py); 0: never
     lagrange_from: int = 0
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
@@ -147,6 +148,10 @@ class RunConfig:
         """Whether level index `level` is trained on crops."""
         return bool(self.crops_from) and self.resolutions[level] >= self.crops_from
 
+    def in_one_batch(self, level: int) -> bool:
+        """Whether D is shown real and fake as one batch at level index `level`."""
+        return self.one_batch and self.on_crops(level)
+
     def ways_up(self) -> tuple[bool, ...]:
         """For each level but the first, of a generator that grows: is the picture of the level below enlarged by polynomials?"""
         return tuple(0 < self.lagrange_from <= r for r in self.resolutions[1:]) if self.growth == "preserve" else ()
@@ -217,6 +222,7 @@ def without_effect(config: RunConfig) -> list[str]:
         "transition": (config.transition != "replace" and len(config.resolutions) == 1, "there is one level alone"),
         "augment_strength": (config.augment_strength != 1.0 and not config.augment, "nothing is augmented (augment)"),
         "crops_from": (bool(config.crops_from) and not on_crops, "no level is as high as that"),
+        "one_batch": (config.one_batch and not on_crops, "no level is on crops (crops_from)"),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
         "lagrange_from": (bool(config.lagrange_from) and not any(config.ways_up()), "no level enlarges a picture there"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),

@@ -73,9 +73,11 @@ def run_to_judge(named: str, shelf: Path) -> RunFolder:
 
 def held_out_phantoms(folder: RunFolder, count: int) -> str:
     """Phantom films that a run on phantoms has not seen. Raises InputError where it was trained on other films: those have no double."""
-    if not folder.run["data"]["films"].startswith("phantom:"):
+    films = folder.run["data"]["films"]
+    if not films.startswith("phantom:"):
         raise InputError(f"{folder.path.name} was trained on films of yours; name held-out ones in the parameter `real`.")
-    return f"phantom:{folder.run['config']['label_class']}:{count}:1"
+    seed = int(films.split(":")[3]) if films.count(":") > 2 else 0
+    return f"phantom:{folder.run['config']['label_class']}:{count}:{seed + 1}"
 
 
 def running_on() -> str:

@@ -10,15 +10,15 @@ import numpy as np
 
 from .description import film_patches
 from .pool import cumulative_distributions, distance_by_scale
+from .run_record import GLANCE
 
-MOST = 24  # films of a kind: a glance at 2048 x 2048 then takes some ten seconds of a level's minutes
 
-
-def glance(made: np.ndarray, real: np.ndarray, most: int = MOST) -> dict[str, float]:
+def glance(made: np.ndarray, real: np.ndarray, most: int = GLANCE) -> dict[str, float]:
     """Films (n, r, r), (m, r, r) uint8 -> swd, swd_floor (real against real), variety (1: as varied as the real films).
 
-    Both distances are between as many films, at most `most`: made against one half of the real ones, the other half against it. Which films
-    these are hangs on their number alone, so that runs of other seeds are measured with the same ruler.
+    Both distances are between as many films, at most `most` (`run_record.glanced` tells how many afterwards): made against one half of
+    the real ones, the other half against it. Which films these are hangs on their number alone, so that runs of other seeds are measured
+    with the same ruler.
     {} where there are fewer than two made or four real films.
     """
     count = min(most, len(made), len(real) // 2)

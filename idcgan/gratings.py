@@ -1,4 +1,4 @@
-"""Test pictures that show what a reduction does to fine detail: gratings, a zone plate, the lines of an anti-scatter grid.
+"""Test pictures that show what a reduction, or an enlargement, does to fine detail: gratings, a zone plate, the lines of an anti-scatter grid.
 
 A grating has `cycles` bright stripes per film. A film of n pixels a side can hold n / 2 of them (Nyquist); what is finer
 does not vanish when pixels are left out, it comes back as a coarse pattern that was never there: an alias.
@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
 from PIL import Image
+
+from .fixed_maps import lagrange
 
 FILTERS = {
     "every n-th pixel": Image.Resampling.NEAREST,
@@ -17,6 +20,7 @@ FILTERS = {
     "bilinear": Image.Resampling.BILINEAR,
     "Lanczos": Image.Resampling.LANCZOS,
 }
+ENLARGEMENTS = ("bilinear", "Lanczos", "polynomials")
 
 
 def grating(side: int, cycles: float, phase: float = 0.3) -> np.ndarray:
@@ -56,3 +60,23 @@ def contrast_left(reduce: Callable[[np.ndarray, int], np.ndarray], side: int, re
     before = grating(side, cycles)
     after = np.asarray(reduce(before, resolution))[2:-2, 2:-2]
     return float(after.std() / before.std())
+
+
+def enlarged(film: np.ndarray, name: str) -> np.ndarray:
+    """A film (n, n) at twice the size by one of ENLARGEMENTS: (2n, 2n) float32, not clipped. The last is what `long` enlarges by."""
+    film = np.ascontiguousarray(film, np.float32)
+    if name == "polynomials":
+        return lagrange(torch.from_numpy(film)[None, None])[0, 0].numpy()
+    return reduced(film, 2 * len(film), name)
+
+
+def echo(name: str, side: int, cycles: int) -> tuple[float, float]:
+    """What becomes of a grating at `side` pixels when it is enlarged to twice as many: (share of its amplitude that is kept, amplitude of its echo).
+
+    The echo is a grating that was never there, of side - cycles stripes: every new pixel is off by as much, those before an old one the one way and
+    those behind it the other. Both as shares of the amplitude before; a window takes off what the edges do.
+    """
+    window = np.hanning(2 * side + 1)[:-1]
+    row = enlarged(grating(side, cycles), name)[side].astype(np.float64) - 0.5
+    there = np.abs(np.fft.rfft(row * window)) / (side / 4)  # a grating's amplitude is half a grey level, and a Hann window halves it
+    return float(there[cycles]), float(there[side - cycles])

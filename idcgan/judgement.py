@@ -14,13 +14,17 @@ from .pool import Pool
 from .settings import LEVEL, Settings
 from .significance import Measure, interval, p_value
 
+# 60 of 138 real films read as worse by these (FID 62 for 49, Vendi score 20 for 27); the others move by less than by which 60 are drawn
+HANG_ON_COUNT = {"fid", "fid_infinity", "swd", "grey_levels", "coverage", "vendi"}
+
 
 def judge(made: FilmSet, held_out: FilmSet, training: FilmSet, other: FilmSet | None, resolution: int, network: FeatureNetwork,
           settings: Settings) -> dict[str, Any]:  # fmt: skip
     """Every measure of MEASURES: value, interval, p, floor, and where spoilt films stand ("placed").
 
-    Sets are cut to the same number of films, for several measures hang on it. The floor is real against real: the training films
-    in the place of the made ones. `told_apart` is a test's answer: had the films been shuffled, would they lie as far apart?
+    Sets are cut to the same number of films, for several measures hang on it; by these the other class has no place where it has fewer.
+    The floor is real against real: the training films in the place of the made ones. `told_apart` is a test's answer: had the films
+    been shuffled, would they lie as far apart?
     """
     count = min(len(made), len(training))
     spoilt = {"blurred 4x": changed_items(training.items[:count], "blurred 4x", blurred), "noise": noise_items(count, resolution, settings.seed)}
@@ -32,7 +36,8 @@ def judge(made: FilmSet, held_out: FilmSet, training: FilmSet, other: FilmSet | 
     for name, films in candidates.items():
         pool = Pool(films.films, held_out.films)
         for measure in tqdm(MEASURES, desc=f"{name} against held-out", leave=False, disable=not settings.progress):
-            _measure(measure, name, pool, entries[measure.key], settings)
+            if len(films) == count or measure.key not in HANG_ON_COUNT:
+                _measure(measure, name, pool, entries[measure.key], settings)
     _halves(held_out, entries, settings)
     for entry in entries.values():
         entry["told_apart"] = entry["p"] <= LEVEL

@@ -16,6 +16,9 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+NO_LOCKS = {errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS}  # what a file system without locks answers, such as Lustre without -o flock
+HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}  # another process has it
+
 
 @contextlib.contextmanager
 def locked(lock: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
@@ -56,7 +59,7 @@ def _take(lock: Path) -> int | None:
         if os.fstat(handle).st_ino == os.stat(lock).st_ino:  # else its last holder has just deleted it, and another may hold a new one
             return handle
     except OSError as error:
-        if error.errno in (errno.ENOTSUP, errno.ENOLCK):  # a file system without locks
+        if error.errno in NO_LOCKS:  # there every process may go on
             return handle
     os.close(handle)
     return None

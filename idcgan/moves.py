@@ -1,7 +1,7 @@
 """One move of both players, and what goes with it: the generator's average, the weight of new layers, what backward keeps.
 
 First D on real and on fake, then G against the new D. Each half of D's loss is taken back through D before the other half is
-begun, so that no more than one of D's passes is held in memory: the gradients add up to the same.
+begun, so that no more than one of D's passes is held in memory: the gradients add up to the same. (Where both are judged in one batch there is one pass.)
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .augment import augment
 from .config import RunConfig
 from .crew import ALONE, Crew, quiet, together
 from .networks import without_statistics
-from .objectives import generator_loss, loss_on_fake, loss_on_real, over_verdicts, probability_real
+from .objectives import Verdicts, generator_loss, loss_on_fake, loss_on_real, over_verdicts, probability_real
 from .state import State
 from .tuning import arithmetic, sent
 
@@ -45,27 +45,54 @@ def step(state: State, config: RunConfig, real: Tensor, crew: Crew = ALONE) -> d
 
 def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], crew: Crew) -> list[dict[str, Tensor]]:
     """D moves; what it was shown and what it said, per part. A whole batch's fakes keep G's graph for G's move."""
-    generator, discriminator = state.players()
-    whole, said = len(parts) == 1, []
+    generator, whole, said = state.players()[0], len(parts) == 1, []
     state.optimizer_d.zero_grad(set_to_none=True)
     for films, latents in parts:
         with torch.set_grad_enabled(whole), arithmetic(config, films.device):
             fake = (generator if whole else state.generator)(latents)
-        with quiet(discriminator):
-            with arithmetic(config, films.device):
-                on_real = discriminator(_view(state, config, films, crew), verdicts=True)
-            loss_real, of_real = over_verdicts(lambda v: loss_on_real(v, config.labels, config.label_smoothing, config.objective), on_real)
-            (loss_real / len(parts)).backward()
-        with quiet(discriminator, len(said) + 1 < len(parts)):
-            with arithmetic(config, films.device):
-                on_fake = discriminator(_view(state, config, fake.detach(), crew), verdicts=True)
-            loss_fake, of_fake = over_verdicts(lambda v: loss_on_fake(v, config.labels, config.objective), on_fake)
-            (loss_fake / len(parts)).backward()
-        said.append({"fake": fake, "loss_d": of_real + of_fake,
-                     "d_real": probability_real(on_real[0].detach(), config.labels, config.objective).mean(),
-                     "d_fake": probability_real(on_fake[0].detach(), config.labels, config.objective).mean()})  # fmt: skip
+        judge = _in_one_batch if config.in_one_batch(state.level) else _one_after_the_other
+        real_words, fake_words = judge(state, config, films, fake.detach(), len(parts), len(said) + 1 == len(parts), crew)
+        said.append({"fake": fake, "loss_d": real_words[0] + fake_words[0], "d_real": real_words[1], "d_fake": fake_words[1]})
     state.optimizer_d.step()
     return said
+
+
+Words = tuple[Tensor, Tensor]  # the loss of what D says of whole films, and how likely it holds them for real
+
+
+def _one_after_the_other(state: State, config: RunConfig, real: Tensor, fake: Tensor, parts: int, last: bool, crew: Crew) -> tuple[Words, Words]:
+    """D's gradients from a real and a fake batch, each normalised by itself, and its words on both."""
+    discriminator, words = state.players()[1], []
+    for films, of_real in ((real, True), (fake, False)):
+        with quiet(discriminator, of_real or not last):
+            with arithmetic(config, films.device):
+                verdicts = discriminator(_view(state, config, films, crew), verdicts=True)
+            loss, logged = _loss_of_d(config, verdicts, of_real)
+            (loss / parts).backward()
+        words.append((logged, _belief(config, verdicts)))
+    return words[0], words[1]
+
+
+def _in_one_batch(state: State, config: RunConfig, real: Tensor, fake: Tensor, parts: int, last: bool, crew: Crew) -> tuple[Words, Words]:
+    """The same from one batch of both: what is stronger in fakes than in real films is then still stronger behind batch norm."""
+    discriminator = state.players()[1]
+    with quiet(discriminator, not last):
+        with arithmetic(config, real.device):
+            both = discriminator(torch.cat([_view(state, config, films, crew) for films in (real, fake)]), verdicts=True)
+        on_real, on_fake = both.part(slice(None, len(real))), both.part(slice(len(real), None))
+        (loss_real, of_real), (loss_fake, of_fake) = _loss_of_d(config, on_real, True), _loss_of_d(config, on_fake, False)
+        ((loss_real + loss_fake) / parts).backward()
+    return (of_real, _belief(config, on_real)), (of_fake, _belief(config, on_fake))
+
+
+def _loss_of_d(config: RunConfig, verdicts: Verdicts, of_real: bool) -> tuple[Tensor, Tensor]:
+    if of_real:
+        return over_verdicts(lambda said: loss_on_real(said, config.labels, config.label_smoothing, config.objective), verdicts)
+    return over_verdicts(lambda said: loss_on_fake(said, config.labels, config.objective), verdicts)
+
+
+def _belief(config: RunConfig, verdicts: Verdicts) -> Tensor:
+    return probability_real(verdicts.whole.detach(), config.labels, config.objective).mean()
 
 
 def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], said: list[dict[str, Tensor]], crew: Crew) -> None:
@@ -81,7 +108,11 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
                 else:
                     with without_statistics(state.generator):
                         fake = generator(latents)
-                verdicts = discriminator(_view(state, config, fake, crew), verdicts=True)
+                if config.in_one_batch(state.level):
+                    both = torch.cat([_view(state, config, seen, crew) for seen in (films, fake)])
+                    verdicts = discriminator(both, verdicts=True).part(slice(len(films), None))
+                else:
+                    verdicts = discriminator(_view(state, config, fake, crew), verdicts=True)
             loss_g, of_fake = over_verdicts(lambda v: generator_loss(v, config.labels, config.generator_loss, config.objective), verdicts)
             (loss_g / len(parts)).backward()
         words["loss_g"] = of_fake

@@ -68,6 +68,10 @@ class Verdicts(NamedTuple):
     patches: tuple[Tensor, ...] = ()
     projected: tuple[Tensor, ...] = ()
 
+    def part(self, films: slice) -> Verdicts:
+        """What is said of these films of the batch."""
+        return Verdicts(self.whole[films], *(tuple(said[films] for said in group) for group in self[1:]))
+
 
 def over_verdicts(loss: Callable[[Tensor], Tensor], verdicts: Verdicts) -> tuple[Tensor, Tensor]:
     """(what to minimise, what to log): the loss of what D says of whole films, to which the mean loss of what it says of patches is added, and that

@@ -56,15 +56,16 @@ def plot_loss_curves(runs: dict[str, list[dict[str, Any]]], against: str = "step
     `runs`: rows as in history.csv by name. `against`: "step" of the whole run, "films_seen" or "seconds", the fair one where steps cost differently.
     """
     figure = Figure(figsize=(9, 4.2), layout="constrained")
-    axes, colours, high = figure.subplots(), colormaps["tab10"].colors, []
+    axes, colours, ends = figure.subplots(), colormaps["tab10"].colors, [0.0]
     for number, (name, rows) in enumerate(runs.items()):
         at = _run_steps(rows)[0] if against == "step" else np.array([row[against] for row in rows])
         for key, style, player in (("loss_g", "-", "G"), ("loss_d", "--", "D")):
             values = np.array([row[key] for row in rows], dtype=float)
             axes.plot(at, _smooth(values, 20), style, color=colours[number % 10], linewidth=1.5, label=f"{name}: {player}")
-            high += [np.nanpercentile(values, 99.5)] if np.isfinite(values).any() else []
-    if high:
-        axes.set_ylim(0, 1.05 * max(high))
+            finite = values[np.isfinite(values)]
+            ends += [*np.percentile(finite, (0.5, 99.5))] if len(finite) else []
+    if any(ends):
+        axes.set_ylim(1.05 * min(ends), 1.05 * max(ends))  # below 0 where an objective's losses are: the saturating one, hinge
     axes.set(xlabel={"step": "step", "films_seen": "films seen", "seconds": "seconds"}[against], ylabel="loss")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

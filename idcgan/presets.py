@@ -143,11 +143,14 @@ PRESETS["long"] = dict(
     min_feature_maps=16,
     crops_from=512,
     # told bilinearly what is new, new layers touched what the level below has (a quarter of a wave at a quarter of the Nyquist frequency was left
-    # to them), and KID rose by 11 to 54 from 256 to 512; by the filter that the pyramid is made with it does not, and less is lost where films
-    # are enlarged (docs/tries.md, By the pyramid's own filter)
+    # to them), and KID rose by 11 to 54 from 256 to 512; told by Lanczos and polynomials it does not, and less is lost where films are enlarged.
+    # Enlarged by Lanczos films had a grid of two pixels (docs/tries.md, Enlarged by polynomials)
     lagrange_from=512,
     # crops are cheap, and more of them make batch norm's statistics steadier
     batch_size=(8, 16, 16, 16),
+    # D's first layer has no shift and the next one batch norm: of a batch of fakes by itself it does not see how strong they are, only how they are.
+    # At 1024 what G added was 25 dB too strong in one run, and D, sure of itself, said nothing of that (docs/tries.md, Enlarged by polynomials)
+    one_batch=True,
     # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 1024, where it is less,
     # half the Nyquist frequency stayed 3 dB short shown 16 times, 2.4 shown 32 times (docs/tries.md, What enlarging loses). At 2048, of films of
     # 1024 enlarged, it is a quarter of what it is at 1024; shown 16 times, D saw nothing for 1,800 steps

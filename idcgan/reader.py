@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from .checkpoint import atomically, write_json
 from .errors import InputError
 from .films import SQUARES
-from .reader_films import KINDS, SIDES, ReaderFilm, open_source, real_films, same_class, synthetic_films
+from .reader_films import KINDS, SIDES, ReaderFilm, open_source, real_films, same_class, same_square, synthetic_films
 from .records import code_version
 from .sampling import Source
 
@@ -33,19 +33,19 @@ MOST = 999  # films of a kind; the page holds all of them
 
 
 def make_study(source: str | Path | Source, real: str | Path, out: str | Path, count: int = 64, seed: int = 0, side: int = 512,
-               label_class: str = "", square: str = "crop", device: str = "auto", progress: bool = True) -> Path:  # fmt: skip
+               label_class: str = "", square: str = "", device: str = "auto", progress: bool = True) -> Path:  # fmt: skip
     """Write `out`/study.html, the page for the readers, and `out`/key.json, the truth, which stays with whoever asks. Returns `out`.
 
     source: a run folder or a generator-*.safetensors file, whose films 0 .. count - 1 of `seed` are drawn, or a folder of
     synthetic films. real: a folder of films, or phantom:normal / phantom:abnormal. From folders `count` (1 to 999) films
-    are drawn at random; label_class (left out: the run's) is their subfolder where there is one. side: 16 to 2048 pixels,
-    lowered to the smallest film's. The same films and seed give the same study. Raises InputError, and WorkError where
-    the disk refuses.
+    are drawn at random; label_class (left out: the run's) is their subfolder where there is one, in any case of letters.
+    side: 16 to 2048 pixels, lowered to the smallest film's. square: crop or pad, left out: as the run's films were made
+    square, or crop. The same films and seed give the same study. Raises InputError, and WorkError where the disk refuses.
     """
     out = Path(out)
     _check_options(out, count, seed, side, square)
     source = open_source(source, device)
-    label_class = same_class(source, label_class)
+    label_class, square = same_class(source, label_class), same_square(source, square)
     synthetic, facts = synthetic_films(source, label_class, count, seed, square)
     films = [*real_films(real, label_class, count, seed, square), *synthetic]
     side = min(side, *(film.side for film in films))
@@ -90,7 +90,7 @@ def _check_options(out: Path, count: int, seed: int, side: int, square: str) -> 
         raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
     if not SIDES[0] <= side <= SIDES[1]:
         raise InputError(f"side is {side}; give {SIDES[0]} to {SIDES[1]} pixels.")
-    if square not in SQUARES:
+    if square not in ("", *SQUARES):
         raise InputError(f"square is {square!r}; use one of {', '.join(SQUARES)}.")
     if (out / "key.json").exists() or (out / "study.html").exists():
         raise InputError(f"{out} already holds a study; choose another --out.")

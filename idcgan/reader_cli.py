@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -17,10 +18,10 @@ def make(
     real: Annotated[str, typer.Option(metavar="FILMS", help="a folder of real films, or phantom:normal / phantom:abnormal")],
     out: Annotated[Path, typer.Option(metavar="STUDY", help="the folder for the study")],
     count: Annotated[int, typer.Option("-n", "--count", help="how many films of each kind")] = 64,
-    label_class: Annotated[str, typer.Option("--class", help="which class of films: the subfolder of that name, where there is one")] = "",
+    label_class: Annotated[str, typer.Option("--class", help="which class of films: the subfolder of that name, if any; left out: the run's")] = "",
     seed: Annotated[int, typer.Option(help="of everything random")] = 0,
     side: Annotated[int, typer.Option(help="pixels per side; lowered to the smallest film's")] = 512,
-    square: Annotated[str, typer.Option(help="crop or pad")] = "crop",
+    square: Annotated[str, typer.Option(help="crop or pad; left out: as the run's films were, or crop")] = "",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or mps")] = "auto",
     quiet: Annotated[bool, typer.Option("--quiet", help="no progress bar")] = False,
 ) -> None:
@@ -33,7 +34,7 @@ def make(
     size = f"at {made} x {made}" + (", the smallest film's side" if made < side else "")
     print(f"{out / 'study.html'}: {count} real and {count} synthetic films {size}; the readers' page, for any browser, without a network")
     print(f"{out / 'key.json'}: the truth; keep it away from the readers")
-    print(f"then: {command_name()} study score {out}, once their answers-READER.json lie in {out}")
+    print(f"then, once their answers-READER.json lie in {out}: {command_name()} study score {shlex.quote(str(out))}")
 
 
 @study.command()

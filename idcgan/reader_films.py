@@ -16,6 +16,7 @@ from .errors import InputError
 from .films import find_films, is_synthetic, read_film, resize, to_square
 from .loader import class_in
 from .sampling import Source, load_generator, picture
+from .subject import as_it_is_called
 
 KINDS = ("real", "synthetic")
 SIDES = (16, 2048)
@@ -46,9 +47,22 @@ def same_class(source: Source | Path, label_class: str) -> str:
     Raises InputError where a run was trained on another class than is asked for.
     """
     trained = json.loads(source.facts["config"]).get("label_class", "") if isinstance(source, Source) else ""
-    if label_class and trained and label_class != trained:
+    if label_class and trained and label_class.lower() != trained.lower():
         raise InputError(f"{source.path} was trained on films of class {trained!r}, and the class asked for is {label_class!r}; leave it out.")
-    return label_class or trained
+    return trained or label_class
+
+
+def same_square(source: Source | Path, square: str) -> str:
+    """How both kinds of films are made square: a run's own films show the bars or the cut that it learnt, and framing must not tell them.
+
+    Raises InputError where a run was trained on films made square another way than is asked for.
+    """
+    if isinstance(source, Path):
+        return square or "crop"
+    trained = json.loads(source.facts["config"]).get("square", "crop")
+    if square and square != trained:
+        raise InputError(f"{source.path} was trained on films made square by {trained}, and --square is {square}; leave it out.")
+    return trained
 
 
 def synthetic_films(source: Source | Path, label_class: str, count: int, seed: int, square: str) -> tuple[list[ReaderFilm], dict[str, Any]]:
@@ -71,7 +85,7 @@ def real_films(real: str | Path, label_class: str, count: int, seed: int, square
     if not str(real).startswith("phantom:"):
         return _drawn("real", Path(real), label_class, count, seed, square)
     kind = str(real).removeprefix("phantom:")
-    if kind not in phantom.LABEL_CLASSES or label_class not in ("", kind):
+    if kind not in phantom.LABEL_CLASSES or label_class.lower() not in ("", kind):
         raise InputError(f"real is {str(real)!r} and the class {label_class or 'left out'}; give phantom:normal or phantom:abnormal and no class.")
     seeds = np.random.SeedSequence([seed, len("study")]).generate_state(count)  # others than the phantoms that runs are trained on
     return [ReaderFilm("real", f"{real} {own}", SIDES[1], lambda side, own=own: phantom.film(own, kind, side)[0]) for own in map(int, seeds)]
@@ -80,7 +94,7 @@ def real_films(real: str | Path, label_class: str, count: int, seed: int, square
 def _drawn(kind: str, folder: Path, label_class: str, count: int, seed: int, square: str) -> list[ReaderFilm]:
     """`count` films of a folder, at random, in the order of their names."""
     folder = folder.expanduser()
-    paths = find_films(folder, class_in(folder, label_class))
+    paths = find_films(folder, class_in(folder, as_it_is_called(folder, label_class)))
     if len(paths) < count:
         raise InputError(f"{folder} holds {len(paths)} {kind} film(s) and the study asks for {count}; add films, or ask for fewer with -n.")
     chosen = np.random.default_rng([seed, KINDS.index(kind)]).choice(len(paths), count, replace=False)

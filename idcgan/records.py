@@ -7,6 +7,7 @@ import csv
 import json
 import os
 import platform
+import shlex
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from .config import RunConfig
 from .errors import InputError, WorkError
 from .locks import locked
 from .networks import Generator
+from .run_record import history_rows
 
 BUSY = "{} is being trained by another process; stop that one first, or wait."
 PAPERMILLS = ("notebook.ipynb", "stderr.txt", "parameters.json")  # what lies in a run folder before the run begins
@@ -45,7 +47,7 @@ class RunFolder:
         """Raises InputError where no run can be put; a notebook that papermill has put there already may stay."""
         path = Path(path)
         if (path / "run.json").exists():
-            rest = f"go on with --resume {path}" if (path / "checkpoint.pt").exists() else "delete it, for it was never saved"
+            rest = f"go on with --resume {shlex.quote(str(path))}" if (path / "checkpoint.pt").exists() else "delete it, for it was never saved"
             raise InputError(f"{path} already holds a run; choose another --out, or {rest}.")
         if path.exists() and not path.is_dir():
             raise InputError(f"{path} is a file; --out must name a folder.")
@@ -106,9 +108,8 @@ class RunFolder:
             raise WorkError(f"{self.path / 'history.csv'} could not be written: {error.strerror}.") from error
 
     def history(self) -> list[dict[str, float]]:
-        """All rows, numbers as floats."""
-        with open(self.path / "history.csv", newline="", encoding="utf-8") as handle:
-            return [{k: float(v) for k, v in row.items()} for row in csv.DictReader(handle)]
+        """All rows, numbers as floats; a row that was cut off is left out."""
+        return history_rows((self.path / "history.csv").read_text(encoding="utf-8").splitlines())
 
     def settle_history(self) -> None:
         """See to it that what was logged so far is on the disk."""
@@ -258,4 +259,4 @@ def _short(value: Any) -> Any:
 
 def command_name() -> str:
     """How this program was called, so that the commands it prints can be pasted."""
-    return sys.argv[0] if Path(sys.argv[0]).name == "idcgan" else "idcgan"
+    return shlex.quote(sys.argv[0]) if Path(sys.argv[0]).name == "idcgan" else "idcgan"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
 import time
+from collections.abc import Sequence
 from datetime import datetime
-from pathlib import Path
+from pathlib import PureWindowsPath
 from typing import Any
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
+from .locks import HELD, fcntl
 
+GLANCE = 24  # films of a kind that a distance is measured with, at most: a glance at 2048 x 2048 then takes some ten seconds of a level's minutes
 QUIET = 600  # seconds without a word after which a run that nobody holds is taken for stopped; ten logged steps at 2048 take five minutes
 RENAMED = {"precision": "evaluation_precision"}  # a measure that is called like a field of the config
 
@@ -25,8 +25,30 @@ def times_floor(level: dict[str, Any]) -> float | None:
 
 def films_of(data: dict[str, Any]) -> str:
     """Without the way to the folder: the same films are named differently from different places, and a page need not tell where they lie."""
-    name = Path(str(data.get("films", ""))).name
-    return name if not name or name.startswith("phantom:") else f"{name}, {data.get('count', '?')} films"
+    films, pyramid = str(data.get("films", "")), str(data.get("pyramid", ""))
+    if films.startswith("phantom:"):
+        return films
+    name = PureWindowsPath(films).name  # which knows both separators, wherever the run was made
+    if name in ("", ".."):  # "." was asked for; a pyramid on the shelf is called like its films, with a key behind
+        name = re.sub("-[0-9a-f]{8}$", "", PureWindowsPath(pyramid).name)
+    return ", ".join(filter(None, (name, f"{data.get('count', '?')} films" if data else "")))
+
+
+def glanced(config: dict[str, Any], data: dict[str, Any]) -> int:
+    """How many films of a kind the levels' distances were measured with, as `glance` counts them; 0: not known."""
+    samples, count = config.get("samples"), data.get("count")
+    return min(GLANCE, samples, count // 2) if isinstance(samples, int) and isinstance(count, int) else 0
+
+
+def history_rows(lines: Sequence[str]) -> list[dict[str, float]]:
+    """The rows of history.csv, head first, as floats; one that a full disk or a kill cut off, or that is being written just now, is left out."""
+    names, rows = lines[0].split(",") if lines else [], []
+    for line in lines[1:]:
+        try:
+            rows.append({name: float(cell) for name, cell in zip(names, line.split(","), strict=True)})
+        except ValueError:
+            continue
+    return rows
 
 
 def figures_of(run: dict[str, Any], levels: dict[int, dict[str, Any]], judged: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -61,18 +83,25 @@ def _measure(entry: Any) -> bool:
 
 def alive(path: str, updated: str) -> bool:
     """Does a process hold the folder, or has one written here just now? (A lock of another machine may not be seen.)"""
-    if fcntl is not None:
-        try:
-            with open(f"{path}/.lock", "rb") as handle:
-                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            pass
-        except OSError:
-            return True
+    if fcntl is not None and _held(f"{path}/.lock"):
+        return True
     try:
         return time.time() - datetime.strptime(updated, "%Y-%m-%dT%H:%M:%S%z").timestamp() < QUIET
     except ValueError:
         return False
+
+
+def _held(lock: str) -> bool:
+    try:
+        handle = open(lock, "rb")  # noqa: SIM115 (that it cannot be opened says something else than that it cannot be locked)
+    except OSError:
+        return False
+    with handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in HELD
+    return False
 
 
 def one_line(path: str) -> str:

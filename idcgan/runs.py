@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gc
 import json
 import os
@@ -12,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InputError, nearest
-from .run_record import alive, evaluation_of, figures_of, films_of, one_line
+from .run_record import alive, evaluation_of, figures_of, films_of, glanced, history_rows, one_line
 
 STATUSES = ("finished", "running", "interrupted", "stopped", "failed", "damaged")
 NOT_SEARCHED = {"pyramids", "descriptions"}  # what lies beside runs and holds thousands of files
@@ -34,6 +33,8 @@ class Run:
     warnings: tuple[str, ...] = ()
     judged: dict[str, dict[str, Any]] = field(default_factory=dict)
     judge: tuple[str, ...] = ()  # held-out films, features, resolution and number of films of the evaluation: figures of other judges are others
+    fingerprint: str = ""  # of the pyramid: of its films and its options
+    glanced: int = 0  # films that its distances were measured with; 0: not known
 
     @property
     def label_class(self) -> str:
@@ -65,13 +66,7 @@ class Run:
             return []
         if most and len(lines) > most:
             lines = [lines[i * (len(lines) - 1) // (most - 1)] for i in range(most)]
-        names, rows = head.split(","), []
-        for cells in csv.reader(lines):
-            try:
-                rows.append({name: float(cell) for name, cell in zip(names, cells, strict=True)})
-            except ValueError:  # a run that was killed, or is writing just now
-                continue
-        return rows
+        return history_rows([head, *lines])
 
 
 def read_runs(folder: str | Path) -> list[Run]:
@@ -94,7 +89,7 @@ def read_runs(folder: str | Path) -> list[Run]:
 def find(runs: list[Run], name: str) -> Run:
     """The run of this name, or whose folder this is. Raises InputError with the nearest name."""
     for run in runs:
-        if name == run.name or (Path(name).exists() and Path(name).resolve() == run.path.resolve()):
+        if printable(name) == run.name or (Path(name).exists() and Path(name).resolve() == run.path.resolve()):
             return run
     raise InputError(f"there is no run {name!r}; {nearest_of(name, [run.name for run in runs])}")
 
@@ -116,7 +111,8 @@ def _contents(folder: str) -> Iterator[tuple[str, bytes | OSError | None]]:
         except FileNotFoundError:
             pass
         except OSError as error:
-            yield here, error
+            if not isinstance(error, PermissionError) or os.access(here, os.X_OK):  # else the folder itself is closed to us, such as lost+found
+                yield here, error
             continue
         if os.path.isfile(f"{here}/failure.txt"):
             yield here, None
@@ -130,7 +126,12 @@ def _contents(folder: str) -> Iterator[tuple[str, bytes | OSError | None]]:
 
 def _name(path: str, folder: Path) -> str:
     root = str(folder)
-    return path[len(root) :].strip("/" + os.sep).replace(os.sep, "/") if path != root else folder.resolve().name
+    return printable(path[len(root) :].strip("/" + os.sep).replace(os.sep, "/") if path != root else folder.resolve().name)
+
+
+def printable(text: str) -> str:
+    """With the bytes of a file's name that are no UTF-8 spelt out, for a terminal, a page or CSV cannot hold them; two names stay two."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _run(path: str, name: str, content: bytes | OSError | None) -> Run:
@@ -142,8 +143,8 @@ def _run(path: str, name: str, content: bytes | OSError | None) -> Run:
             raise content
         return _told(path, name, json.loads(content), failure)
     except (OSError, ValueError, TypeError, AttributeError, KeyError) as error:
-        why = f"the field {error} is missing" if isinstance(error, KeyError) else str(error)
-        return Run(name, Path(path), "damaged", f"run.json is damaged and cannot be read: {why}.{f' {failure}' if failure else ''}")
+        why = f"the field {error} is missing" if isinstance(error, KeyError) else getattr(error, "strerror", None) or str(error)
+        return Run(name, Path(path), "damaged", printable(f"run.json is damaged and cannot be read: {why}.{f' {failure}' if failure else ''}"))
 
 
 def _told(path: str, name: str, run: dict[str, Any], failure: str) -> Run:
@@ -158,5 +159,7 @@ def _told(path: str, name: str, run: dict[str, Any], failure: str) -> Run:
         status = "failed"
     judged, judge = evaluation_of(path)
     sentence = failure or str(run.get("error", "")) if status in ("failed", "interrupted") else ""
-    return Run(name, Path(path), status, " ".join(sentence.split()), films_of(run.get("data") or {}), dict(run["config"]),
-               figures_of(run, levels, judged), levels, tuple(map(str, run["warnings"])), judged, judge)  # fmt: skip
+    data, warnings = run.get("data") or {}, tuple(printable(str(warning)) for warning in run["warnings"])
+    return Run(name, Path(path), status, printable(" ".join(sentence.split())), printable(films_of(data)), dict(run["config"]),
+               figures_of(run, levels, judged), levels, warnings, judged, judge, str(data.get("fingerprint") or ""),
+               glanced(run["config"], data))  # fmt: skip

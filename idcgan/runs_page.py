@@ -120,9 +120,9 @@ def _curve(run: Run) -> str:
     losses = losses[np.isfinite(losses).all(1)] if len(losses) else losses
     if len(losses) < 2:
         return ""
-    high = float(np.percentile(losses, 98)) or 1.0
+    low, high = min(0.0, float(np.percentile(losses, 2))), float(np.percentile(losses, 98))
     across = np.linspace(1, 119, len(losses))
-    down = 39 - 38 * np.clip(losses / high, 0, 1)
+    down = 39 - 38 * np.clip((losses - low) / (high - low or 1.0), 0, 1)
     lines = "".join(f'<polyline class="{player}" points="{" ".join(f"{x:.0f},{y:.1f}" for x, y in zip(across, down[:, i], strict=True))}"/>'
                     for i, player in enumerate("dg"))  # fmt: skip
     first, last = losses[0], losses[-1]

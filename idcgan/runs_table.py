@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ SHOWN = ("resolution", "steps", "seconds", "distance", "variety", "loss_d", "los
 # figures that do not compare across classes or films, beside those of an evaluation
 QUALITY = {"distance", "variety", "loss_d", "loss_g", "d_real", "d_fake"}
 HEADS = {"resolution": "top level", "seconds": "time", "distance": "x floor", "loss_d": "loss D", "loss_g": "loss G", "kid": "KID"}
+Group = tuple[str, str, int, str]  # films, class, highest resolution, and the fingerprint where the name does not tell the films apart
 
 
 def fields(runs: Sequence[Run]) -> list[str]:
@@ -60,29 +61,46 @@ def order(runs: Sequence[Run], sort: str = "") -> tuple[list[Run], dict[str, int
         "Best first: by KID where a run has been evaluated, the others after them by the distance of the highest level's films, as a multiple of the "
         "real films' floor."
     ]
-    ranked, place, seen = sorted(runs, key=_rank), {}, Counter()
+    apart = other_films(runs)
+    ranked, groups = sorted(runs, key=lambda run: _rank(run, apart)), {}
     for run in ranked:
         if _figure(run):
-            seen[group(run)] += 1
-            place[run.name] = seen[group(run)]
-    if len(seen) > 1:
-        said.append(f"Only runs of the same films, class and highest resolution are ranked against each other: {'; '.join(map(_words, seen))}.")
-    judges = {}
-    for run in ranked:
-        judges.setdefault(group(run), set()).update([run.judge] if run.judge else [])
-    if any(len(found) > 1 for found in judges.values()):
+            groups.setdefault(group(run, apart), []).append(run)
+    place = {run.name: at for found in groups.values() for at, run in enumerate(found, 1)}
+    if len(groups) > 1:
+        said.append(f"Only runs of the same films, class and highest resolution are ranked against each other: {'; '.join(map(_words, groups))}.")
+    if any(len({run.judge for run in found if run.judge}) > 1 for found in groups.values()):
         said.append(f"Some KIDs are {OTHER_JUDGES}: these do not compare.")
+    by_distance = [[run for run in found if run.value("kid") is None] for found in groups.values()]
+    said += dict.fromkeys(sentence for found in by_distance for sentence in other_numbers(found))
     return ranked, place, said
 
 
-def group(run: Run) -> tuple[str, str, int]:
-    """Runs are ranked against those with the same films, class and highest resolution."""
-    return run.films, run.label_class, run.resolution
+def group(run: Run, apart: Container[Group] = ()) -> Group:
+    """Runs are ranked against those with the same films, class and highest resolution; `apart`: what `other_films` found."""
+    key = (run.films, run.label_class, run.resolution, "")
+    return (*key[:3], run.fingerprint) if key in apart else key
 
 
-def _words(key: tuple[str, str, int]) -> str:
-    films, label_class, resolution = key
-    return f"{films or 'films unknown'}{f' ({label_class})' if label_class and label_class not in films else ''} at {resolution}"
+def other_films(runs: Sequence[Run]) -> set[Group]:
+    """The groups whose runs call other films by the same name. (Of the same films, pyramids of other levels have other fingerprints.)"""
+    prints: dict[tuple[Group, str], set[str]] = {}
+    for run in runs:
+        built = plain([run.config.get(name) for name in ("resolutions", "square", "channels")])
+        prints.setdefault((group(run), built), set()).update(filter(None, [run.fingerprint]))
+    return {key for (key, _), found in prints.items() if len(found) > 1}
+
+
+def other_numbers(runs: Sequence[Run]) -> list[str]:
+    """A sentence where the runs' distances do not compare, for the floor of a sliced distance is lower with more films."""
+    numbers = sorted({run.glanced for run in runs if run.glanced and run.value("distance") is not None})
+    return [f"The distances were measured with other numbers of films ({plain(numbers)}): they do not compare."] if len(numbers) > 1 else []
+
+
+def _words(key: Group) -> str:
+    films, label_class, resolution, fingerprint = key
+    told = f", fingerprint {fingerprint[:6]}," if fingerprint else ""
+    return f"{films or 'films unknown'}{told}{f' ({label_class})' if label_class and label_class not in films else ''} at {resolution}"
 
 
 def _figure(run: Run) -> tuple[int, float] | None:
@@ -91,9 +109,9 @@ def _figure(run: Run) -> tuple[int, float] | None:
     return (0, kid) if kid is not None else (1, distance) if distance is not None else None
 
 
-def _rank(run: Run) -> tuple[Any, ...]:
-    found = _figure(run)
-    return (0, *group(run)[:2], -run.resolution, found, run.name) if found else (1, run.name)
+def _rank(run: Run, apart: Container[Group]) -> tuple[Any, ...]:
+    found, (films, label_class, resolution, fingerprint) = _figure(run), group(run, apart)
+    return (0, films, label_class, -resolution, fingerprint, found, run.name) if found else (1, run.name)
 
 
 def _sorted(runs: Sequence[Run], sort: str) -> tuple[list[Run], dict[str, int], list[str]]:
@@ -105,8 +123,9 @@ def _sorted(runs: Sequence[Run], sort: str) -> tuple[list[Run], dict[str, int], 
     ordered = sorted(with_value, key=lambda run: _sort_key(run.value(name)), reverse=down)
     said = [f"Sorted by {name}, {'highest' if down else 'lowest'} first."]
     groups = {(run.films, run.label_class) for run in with_value}
-    if len(groups) > 1 and (name in QUALITY or entries):
+    if (len(groups) > 1 or other_films(with_value)) and (name in QUALITY or entries):
         said.append("These runs are of different films or classes: their figures do not compare.")
+    said += other_numbers(with_value) if name == "distance" else []
     if entries and len({run.judge for run in with_value}) > 1:
         said.append(f"Some of these figures are {OTHER_JUDGES}: these do not compare.")
     return [*ordered, *(run for run in runs if run.value(name) in (None, ""))], {}, said

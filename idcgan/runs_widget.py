@@ -16,14 +16,17 @@ VIEWS = ("losses by step", "losses by seconds", "films")
 
 
 class ChooseTwo(widgets.VBox):
-    """Three menus, a picture, and the parameters that differ; `render` is what the picture shows. Raises InputError without a run."""
+    """Three menus, a picture, and the parameters that differ; `render` is what the picture shows.
+
+    Raises InputError without a run, or for one that is not among them.
+    """
 
     def __init__(self, runs: list[Run], a: str = "", b: str = "") -> None:
         if not runs:
             raise InputError("there are no runs to choose from.")
         self.runs, names = runs, [run.name for run in runs]
-        self.a = widgets.Dropdown(options=names, value=a or names[0], description="run")
-        self.b = widgets.Dropdown(options=names, value=b or names[min(1, len(names) - 1)], description="beside")
+        self.a = widgets.Dropdown(options=names, value=find(runs, a).name if a else names[0], description="run")
+        self.b = widgets.Dropdown(options=names, value=find(runs, b).name if b else names[min(1, len(names) - 1)], description="beside")
         self.view = widgets.Dropdown(options=VIEWS, description="show")
         self.picture = widgets.Image(format="png", layout=widgets.Layout(max_width="100%", object_fit="contain"))
         self.text = widgets.HTML()

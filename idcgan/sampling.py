@@ -126,7 +126,9 @@ def sample(source: str | Path | Source, count: int, out: str | Path, seed: int =
     if not 0 <= seed < 2**31:
         raise InputError(f"seed is {seed}; it must lie between 0 and {2**31 - 1}.")
     tuning.keep_memory()
-    if not isinstance(source, Source):
+    if isinstance(source, Source):
+        _refuse_contradiction(source, resolution, spread)
+    else:
         source = load_generator(source, resolution, device, spread)
     out, identity = Path(out), provenance(source, seed)
     paths = [out / f"film-{index:06d}.png" for index in range(count)]
@@ -153,6 +155,13 @@ def sample(source: str | Path | Source, count: int, out: str | Path, seed: int =
             job.result()
     save_png(out / CONTACT_SHEET, grid(np.stack(first)), identity)
     return paths
+
+
+def _refuse_contradiction(source: Source, resolution: int | None, spread: float) -> None:
+    if resolution not in (None, source.resolution):
+        raise InputError(f"resolution is {resolution}, and the generator given makes films at {source.resolution}; leave it out, or load that level.")
+    if spread not in (1.0, source.spread):  # 1: left out
+        raise InputError(f"spread is {spread}, and the generator given was loaded with {source.spread}; leave it out, or load it with that spread.")
 
 
 def provenance(source: Source, seed: int) -> dict[str, str]:

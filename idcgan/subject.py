@@ -91,7 +91,7 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
         return real_items(source, None, resolution, square or "crop")
     path = Path(source).expanduser()
     if not (path / "manifest.json").is_file():
-        wanted = class_in(path, _as_it_is_called(path, label_class))
+        wanted = class_in(path, as_it_is_called(path, label_class))
         for film in find_films(path, wanted):
             if is_synthetic(film):
                 raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
@@ -103,7 +103,7 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
     return real_items(path, None, resolution)
 
 
-def _as_it_is_called(folder: Path, label_class: str) -> str:
+def as_it_is_called(folder: Path, label_class: str) -> str:
     """The subfolder of a class, in any case of letters; the class where there is none."""
     names = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
     return next((name for name in names if name.lower() == label_class.lower()), label_class)

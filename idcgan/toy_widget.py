@@ -54,8 +54,11 @@ class ToyGan(widgets.VBox):
             said = (toy.move_d(self.game) if d else {}) | (toy.move_g(self.game) if g else {})
         toy.log(self.game, said)
         who = "Both players" if d and g else "D" if d else "G"
-        stood = "" if d and g else " G stood still: only the colours changed." if d else " D stood still: each fake went where it looks more real."
-        self._draw(f"{who} moved {times(count)}.{stood}", before if g and not d else None)
+        stood_still = {
+            (True, False): " G stood still: the colours changed, and with them the arrows.",
+            (False, True): " D stood still: each fake went where it looks more real.",
+        }
+        self._draw(f"{who} moved {times(count)}.{stood_still.get((d, g), '')}", before if g and not d else None)
 
     def run(self) -> None:
         """Play in a thread until paused, or for TURNS turns; in slow motion one move at a time."""

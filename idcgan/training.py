@@ -8,6 +8,7 @@ minute is never quite the same twice).
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +160,7 @@ def _run(session: Session, state: State) -> RunFolder:
         folder.write(status="finished" if complete else "interrupted", seconds=round(state.seconds, 2))
         line.close(complete)
         if not complete:
-            line.say(f"interrupted and saved; go on with: {command_name()} train --resume {folder.path}")
+            line.say(f"interrupted and saved; go on with: {command_name()} train --resume {shlex.quote(str(folder.path))}")
     except BaseException as error:
         line.close(False)
         status = "interrupted" if isinstance(error, KeyboardInterrupt) else "failed"

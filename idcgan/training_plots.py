@@ -167,18 +167,18 @@ def _levels(rows: list[dict[str, Any]]) -> list[int]:
 
 def _draw_losses(axes: Axes, rows: list[dict[str, Any]]) -> None:
     at, edges = _run_steps(rows)
-    high = 2.0
+    low, high = 0.0, 2.0
     for name, label, colour in (("loss_d", "discriminator", D_COLOUR), ("loss_g", "generator", G_COLOUR)):
         values = np.array([row[name] for row in rows], dtype=float)
         axes.plot(at, values, color=colour, alpha=0.25, linewidth=0.7)
         axes.plot(at, _smooth(values), color=colour, linewidth=1.7, label=label)
-        if np.isfinite(values).any():
-            high = max(high, 1.05 * float(np.nanpercentile(values, 99)))
+        if len(finite := values[np.isfinite(values)]):
+            low, high = min(low, 1.05 * np.percentile(finite, 1)), max(high, 1.05 * np.percentile(finite, 99))
     for step, resolution in edges:
         axes.axvline(step, color="0.75", linewidth=0.8, zorder=0)
         axes.annotate(f" {resolution} x {resolution}", (step, 1.0), xycoords=("data", "axes fraction"), va="bottom", fontsize=8, color="0.35")
     axes.axhline(CANNOT_TELL, color=D_COLOUR, linestyle=":", linewidth=1, label="D cannot tell:\n2 ln 2 = 1.39")
-    axes.set(ylim=(0, high), ylabel="loss")
+    axes.set(ylim=(low, high), ylabel="loss")
     axes.legend(loc="upper left", bbox_to_anchor=(1.0, 0.99), fontsize=8, frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
 

@@ -139,8 +139,10 @@ class Dashboard(widgets.VBox):
         except Exception as error:  # whatever ends a run ends as a sentence here
             self._say(f"the run failed: {error}")
         self._thread = None
-        self._draw()
-        self._show_state()
+        try:
+            self._draw()
+        finally:  # a run that cannot be drawn must not keep the buttons
+            self._show_state()
 
     def _on_log(self, row: dict[str, Any]) -> None:
         """After a logged step, in the thread. Drawing takes at most about a tenth of the time."""

@@ -18,12 +18,15 @@ from .reader_answers import Answer, Answers, Study, reader_name
 from .reader_films import KINDS
 from .reader_score import as_table, reader_figures
 
+DOUBLE_CLICK = 0.3  # seconds: nobody has looked at a film for less
+
 
 class ReaderStudy(widgets.VBox):
     """The reader study of a folder that `make_study` wrote, in a notebook: a film, two buttons and a way back.
 
     Every answer is on disk at once, in answers-READER.json of that folder; the same folder and reader go on where they
-    stopped. The last answer is followed by a button that shows the result and closes the reading. Raises InputError.
+    stopped, and take in what another widget of theirs has put there since. The last answer is followed by a button that
+    shows the result and closes the reading. Raises InputError.
     """
 
     def __init__(self, folder: str | Path, reader: str) -> None:
@@ -32,8 +35,8 @@ class ReaderStudy(widgets.VBox):
         self.names, self._since = list(self.study.kinds), 0.0
         self.progress = widgets.HTML()
         self.film = widgets.Image(format="png", layout=widgets.Layout(width="480px", height="480px", object_fit="contain"))
-        self.real = _button("Real", lambda: self.answer("real"))
-        self.synthetic = _button("Synthetic", lambda: self.answer("synthetic"))
+        self.real = _button("Real", lambda: self._click("real"))
+        self.synthetic = _button("Synthetic", lambda: self._click("synthetic"))
         self.back = _button("Back one", self.go_back)
         self.result = _button("Show the result", self.finish)
         self.text = widgets.HTML()
@@ -53,7 +56,7 @@ class ReaderStudy(widgets.VBox):
         """What the buttons do: keep "real" or "synthetic" for the film that is shown, and go on to the next one without one. Raises InputError."""
         if said not in KINDS:
             raise InputError(f"the answer is {said!r}; give real or synthetic.")
-        if self.answers.finished or self.at == len(self.names):
+        if self._closed() or self.at == len(self.names):
             return
         self.answers.answers[self.names[self.at]] = Answer(said, round(time.monotonic() - self._since, 3))
         self.answers.save(self.study.path)
@@ -61,12 +64,12 @@ class ReaderStudy(widgets.VBox):
 
     def go_back(self) -> None:
         """Show the film before, to correct its answer; not once the result has been seen."""
-        if self.at > 0 and not self.answers.finished:
+        if not self._closed() and self.at > 0:
             self._show(self.at - 1)
 
     def finish(self) -> None:
         """Show the result; from now on the answers stay as they are. Does nothing while a film has no answer."""
-        if len(self.answers.answers) < len(self.names):
+        if self._closed() or len(self.answers.answers) < len(self.names):
             return
         self.answers.finished = True
         self.answers.save(self.study.path)
@@ -78,6 +81,20 @@ class ReaderStudy(widgets.VBox):
             return plots.plot_readers({self.reader: reader_figures(self.study, self.answers)})
         number = min(self.at, len(self.names) - 1)
         return plots.plot_film(np.asarray(Image.open(io.BytesIO(self._films[self.names[number]]))), self._where(number))
+
+    def _click(self, said: str) -> None:
+        if time.monotonic() - self._since >= DOUBLE_CLICK:  # the second half of a double click meets a film that nobody has seen
+            self.answer(said)
+
+    def _closed(self) -> bool:
+        """Takes in what is on disk, which may be of another widget; whether the reading is finished. Raises InputError."""
+        there = _answers_so_far(self.study, self.reader)
+        if there.finished and not self.answers.finished:
+            self.answers = there
+            self._show(len(self.names))
+        elif not self.answers.finished:
+            self.answers.answers.update(there.answers)
+        return self.answers.finished
 
     def _next(self) -> None:
         self._show(next((i for i, name in enumerate(self.names) if name not in self.answers.answers), len(self.names)))

@@ -3,6 +3,7 @@
 import builtins
 import errno
 import json
+import shlex
 import shutil
 import struct
 import subprocess
@@ -17,6 +18,7 @@ import torch
 from conftest import Said, everything_below, history_of, write_film, write_films
 from PIL import Image
 
+from idcgan.cli import describe_run
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.pyramid import Pyramid
@@ -461,6 +463,19 @@ def test_a_stopped_run_exits_with_130_and_is_resumed(terminal, tmp_path, pyramid
     said = terminal("train", "--resume", tmp_path / "run", "--quiet")
     assert said.code == 0
     assert json.loads((tmp_path / "run" / "run.json").read_text())["status"] == "finished"
+
+
+def test_printed_commands_can_be_pasted_whatever_the_folder_is_called(terminal, tmp_path, pyramid_path, monkeypatch, quick):
+    out = tmp_path / "my runs" / "first try"
+    with monkeypatch.context() as patch:
+        patch.setattr("idcgan.watch.Interruption.asked", lambda self: True)
+        said = terminal("train", pyramid_path, "--out", out, "--preset", "tiny", "--quiet")
+    assert shlex.split(said.err.split("go on with: ")[1].splitlines()[0]) == ["idcgan", "train", "--resume", str(out)]
+    line = next(line for line in describe_run(out).splitlines() if "to go on: " in line)
+    assert shlex.split(line.split("to go on: ")[1])[-1] == str(out)
+    done = terminal("train", "--resume", out, "--quiet").out
+    command = next(line for line in done.splitlines() if "to make films: " in line).split("to make films: ")[1]
+    assert shlex.split(command) == ["idcgan", "sample", str(out), "-n", "16", "--out", "made"]
 
 
 def test_memory_that_runs_out_is_one_sentence(terminal, tmp_path, pyramid_path, monkeypatch, quick):

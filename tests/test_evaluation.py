@@ -272,6 +272,18 @@ def test_the_other_class_is_a_landmark_and_no_condition(judge, tmp_path):
     assert "other class" not in json.loads((tmp_path / "r" / "report.json").read_text())["kid"]["placed"]
 
 
+def test_an_other_class_of_fewer_films_has_no_place_by_what_hangs_on_their_number(judge, tmp_path):
+    for folder, seeds in {"real/normal": range(500, 540), "real/abnormal": range(900, 908), "made": range(300, 320)}.items():
+        for seed in seeds:
+            write_film(tmp_path / folder / f"{seed}.png", seed)
+    said = judge(tmp_path / "made", "--real", tmp_path / "real", "--class", "normal", "--out", tmp_path / "r")
+    assert said.code == 0, said.err
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert not [key for key in ("vendi", "fid", "swd", "coverage") if "other class" in report[key]["placed"]]
+    assert "other class" not in report["swd"]["scales"]
+    assert "other class" in report["kid"]["placed"], "eight films say as much as forty by an unbiased measure, if less sharply"
+
+
 def test_films_of_latents_farther_out_are_other_films_and_the_page_says_so(judge, finished_run, report, tmp_path):
     said = judge(finished_run, "--real", HELD_OUT, "-n", 12, "--out", tmp_path / "far", "--spread", 1.5)
     assert said.code == 0, said.err

@@ -8,11 +8,22 @@ import pytest
 pytest.importorskip("ipywidgets")
 
 from idcgan import InputError, MixedBatches, Pyramid
-from idcgan.alias_plots import plot_contrast_left, plot_exact
+from idcgan.alias_plots import plot_contrast_left, plot_echoes, plot_exact
 from idcgan.brushes import Grid
 from idcgan.exercises import pyramid_data as check
 from idcgan.films import resize
-from idcgan.gratings import FILTERS, alias_of, contrast_left, grating, reduced, with_grid_lines, zone_plate
+from idcgan.gratings import (
+    ENLARGEMENTS,
+    FILTERS,
+    alias_of,
+    contrast_left,
+    echo,
+    enlarged,
+    grating,
+    reduced,
+    with_grid_lines,
+    zone_plate,
+)
 from idcgan.phantom import draw_factors, film
 from idcgan.phantom_widget import SLIDERS, PhantomFactors, ReplacedShare, changed
 from idcgan.pyramid_plots import plot_batch, plot_findings, plot_grey_levels, plot_panels, plot_sizes, plot_squares, plot_zoom, power_spectrum
@@ -79,6 +90,20 @@ def test_grid_lines_are_gone_after_resize_and_bands_after_leaving_out():
     assert np.std(resize(gridded, 32) - resize(clear, 32)) < 0.02 * bands.std()
 
 
+@pytest.mark.parametrize("cycles", [3, 8, 24])
+def test_echoes_of_enlargements(cycles):
+    kept = {name: echo(name, 128, cycles)[0] for name in ENLARGEMENTS}
+    echoes = {name: echo(name, 128, cycles)[1] for name in ENLARGEMENTS}
+    there = np.array([0.75, 0.25]) @ np.cos(2 * np.pi * cycles / 128 * np.array([0.25, 0.75]))  # bilinear, by theory
+    assert kept["bilinear"] == pytest.approx(there, abs=1e-3)
+    beside = np.array([0.75, -0.25]) @ np.sin(2 * np.pi * cycles / 128 * np.array([0.25, 0.75]))
+    assert echoes["bilinear"] == pytest.approx(abs(beside), abs=1e-4)
+    assert kept["polynomials"] == pytest.approx(1, abs=2e-3)
+    assert echoes["polynomials"] < min(0.005, echoes["bilinear"] / 5, echoes["Lanczos"])
+    assert (echoes["Lanczos"] > 20 * echoes["bilinear"]) == (cycles == 3)
+    assert enlarged(grating(16, 3), "polynomials").shape == (32, 32)
+
+
 # ---- figures ---------------------------------------------------------------------------------------------------------
 
 
@@ -115,6 +140,7 @@ def test_figures_have_no_clipped_words(pyramid):
         plot_panels({"a\nb": wide, "c": wide, "d": wide}, columns=2, title="t"),
         plot_findings([film(s, "abnormal", 64) for s in (1, 3)]),
         plot_contrast_left(64, 16, points=5),
+        plot_echoes(32),
         plot_batch(MixedBatches(pyramid, 32, 5, 16, "fade"), 0, 0.5),
     ]
     for figure in figures:

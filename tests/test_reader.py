@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import re
+import shlex
 import statistics
 import sys
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -24,7 +26,7 @@ from idcgan.errors import InputError
 from idcgan.reader import make_study, masked, shuffled
 from idcgan.reader_answers import Answer, Answers, Study, reader_name
 from idcgan.reader_score import agreement, as_table, fleiss_kappa, percent, proportion, score
-from idcgan.sampling import load_generator
+from idcgan.sampling import Source, load_generator
 
 
 def make(source, real, out, count=10, **options) -> Path:
@@ -168,11 +170,15 @@ def test_the_films_of_a_run_beside_phantoms(finished_run, tmp_path):
     assert sorted(film["from"] for film in key["films"].values() if film["kind"] == "synthetic") == ["0", "1", "2"]
 
 
+def trained_with(finished_run: Path, **fields) -> Source:
+    """The finished run's generator, with other values in the configuration that it carries."""
+    source = load_generator(finished_run)
+    return replace(source, facts={**source.facts, "config": json.dumps({**json.loads(source.facts["config"]), **fields})})
+
+
 def test_both_kinds_are_of_one_class(finished_run, tmp_path):
     """A run of normal films takes the normal films of a folder of classes, and no others."""
-    source = load_generator(finished_run)
-    config = {**json.loads(source.facts["config"]), "label_class": "normal"}
-    source = replace(source, facts={**source.facts, "config": json.dumps(config)})
+    source = trained_with(finished_run, label_class="normal")
     write_films(tmp_path / "films" / "normal", 3)
     write_films(tmp_path / "films" / "abnormal", 9)
     key = json.loads((make(source, tmp_path / "films", tmp_path / "study", count=3) / "key.json").read_text())
@@ -182,6 +188,49 @@ def test_both_kinds_are_of_one_class(finished_run, tmp_path):
     with pytest.raises(InputError, match="phantom:abnormal"):
         make(source, "phantom:abnormal", tmp_path / "other", count=3)
     assert not (tmp_path / "other").exists()
+
+
+def test_a_class_is_its_folder_in_any_case_of_letters(finished_run, tmp_path):
+    """As in `evaluate`: the folders of the data set on Kaggle are NORMAL and PNEUMONIA, the runs' classes normal and abnormal."""
+    source = trained_with(finished_run, label_class="normal")
+    write_films(tmp_path / "films" / "NORMAL", 3)
+    write_films(tmp_path / "films" / "PNEUMONIA", 9)
+    for number, asked in enumerate(("", "NORMAL", "normal")):
+        key = json.loads((make(source, tmp_path / "films", tmp_path / f"{number}", count=3, label_class=asked) / "key.json").read_text())
+        assert key["label_class"] == "normal"
+        assert {film["from"].split("/")[0] for film in key["films"].values() if film["kind"] == "real"} == {"NORMAL"}
+    make(source, "phantom:normal", tmp_path / "phantoms", count=1, label_class="NORMAL")
+    with pytest.raises(InputError, match="the class asked for is 'PNEUMONIA'"):
+        make(source, tmp_path / "films", tmp_path / "other", count=3, label_class="PNEUMONIA")
+
+
+def bars(study: Path) -> dict[str, bool]:
+    """Whether the top and bottom rows of a study's films are dark, by the films' names in the key."""
+    key, pictures = json.loads((study / "key.json").read_text()), Study.open(study).pictures()
+    return {film["from"]: bool(np.asarray(Image.open(io.BytesIO(pictures[name])))[[0, -1]].max() < 10) for name, film in key["films"].items()}
+
+
+def test_both_kinds_are_made_square_in_one_way(finished_run, tmp_path):
+    """The films of a run that learnt bars would be known among real films without."""
+    names = [write_film(tmp_path / "films" / f"{at}.png", at, 80, 96).name for at in range(3)]
+    for square in ("pad", "crop"):
+        source = trained_with(finished_run, square=square)
+        left_out, asked = (make(source, tmp_path / "films", tmp_path / f"{square} {value}", count=3, square=value) for value in ("", square))
+        assert json.loads((left_out / "key.json").read_text())["square"] == square
+        assert (left_out / "study.html").read_bytes() == (asked / "study.html").read_bytes()
+        assert {bars(left_out)[name] for name in names} == {square == "pad"}
+    with pytest.raises(InputError, match="made square by crop, and --square is pad; leave it out"):
+        make(source, tmp_path / "films", tmp_path / "other", count=3, square="pad")
+    with pytest.raises(InputError, match="made square by pad, and --square is crop; leave it out"):
+        make(trained_with(finished_run, square="pad"), tmp_path / "films", tmp_path / "other", count=3, square="crop")
+    assert not (tmp_path / "other").exists()
+
+
+def test_folders_are_made_square_as_is_asked(films, tmp_path):
+    write_films(tmp_path / "made", 2, seed=50)
+    for asked, square in (("", "crop"), ("pad", "pad")):
+        key = json.loads((make(tmp_path / "made", films / "real", tmp_path / f"study {square}", count=2, square=asked) / "key.json").read_text())
+        assert (key["square"], key["side"]) == (square, {"crop": 40, "pad": 44}[square])
 
 
 def test_the_page_is_part_of_the_package():
@@ -333,6 +382,15 @@ def test_make_and_score(terminal, films, tmp_path):
     assert "kappa" not in one.out
 
 
+def test_the_command_that_is_printed_can_be_pasted(terminal, films, tmp_path):
+    out = tmp_path / "my study"
+    said = terminal("study", "make", films / "made", "--real", films / "real", "--out", out, "-n", 2, "--quiet").out
+    answered(Study.open(out), "AB", 0, 0)
+    program, *arguments = shlex.split(said.splitlines()[-1].split(".json lie in ")[1].split(": ", 1)[1])
+    assert (program, arguments) == ("idcgan", ["study", "score", str(out)])
+    assert terminal(*arguments).code == 0
+
+
 def test_an_existing_study_is_not_touched(terminal, study, films):
     before = everything_below(study.path)
     is_one_sentence(terminal("study", "make", films / "made", "--real", films / "real", "--out", study.path, "-n", 2), 2, "already holds a study")
@@ -438,19 +496,29 @@ def test_a_page_of_another_study_is_told(study, films, tmp_path):
 # ---- the widget
 
 
-def test_the_widget_keeps_every_answer_goes_on_and_closes(study):
+@pytest.fixture
+def clock(monkeypatch) -> list[float]:
+    """The widget's clock: it stands still until a test moves it on."""
+    now = [100.0]
+    monkeypatch.setattr("idcgan.widgets.time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
+def test_the_widget_keeps_every_answer_goes_on_and_closes(study, clock):
     from idcgan.widgets import ReaderStudy
 
     widget, path = ReaderStudy(study.path, "AB"), study.path / "answers-AB.json"
     pictures = list(study.pictures().values())
     for number in range(7):
         assert widget.film.value == pictures[number]
+        clock[0] += 1
         (widget.real if number % 2 else widget.synthetic).click()
         saved = Answers.read(path, study)
         assert [a.said for a in saved.answers.values()] == ["real" if n % 2 else "synthetic" for n in range(number + 1)]
     widget.back.click()
     assert (widget.at, widget.film.value) == (6, pictures[6])
     assert "your answer: synthetic" in widget.progress.value
+    clock[0] += 1
     widget.real.click()
     assert Answers.read(path, study).answers["film-007"].said == "real"
 
@@ -472,6 +540,66 @@ def test_the_widget_keeps_every_answer_goes_on_and_closes(study):
     assert path.read_bytes() == before
     assert ReaderStudy(study.path, "AB").text.value == again.text.value
     assert score(study.path)["readers"]["AB"]["answered"] == 20
+
+
+def test_a_double_click_is_one_answer(study, clock):
+    from idcgan.widgets import ReaderStudy
+
+    widget = ReaderStudy(study.path, "AB")
+    clock[0] += 2
+    widget.real.click()
+    widget.real.click()
+    clock[0] += 0.2
+    widget.synthetic.click()
+    assert (widget.at, widget.answers.answers) == (1, {"film-001": Answer("real", 2.0)})
+    clock[0] += 0.2
+    widget.synthetic.click()
+    assert widget.at == 2
+    widget.answer("real")  # a program may be as quick as it likes
+    assert list(widget.answers.answers) == ["film-001", "film-002", "film-003"]
+
+
+def test_two_widgets_of_one_reader(study):
+    """The older one takes in what the newer one has answered, and a reading that either has finished stays as it is."""
+    from idcgan.widgets import ReaderStudy
+
+    older, newer = ReaderStudy(study.path, "AB"), ReaderStudy(study.path, "AB")
+    path = study.path / "answers-AB.json"
+    for _ in range(3):
+        older.answer("real")
+    newer.answer("synthetic")  # it still shows film 1, and goes on where the other one stopped
+    assert newer.at == 3
+    newer.answer("synthetic")
+    older.answer("real")
+    assert [answer.said for answer in Answers.read(path, study).answers.values()] == ["synthetic", "real", "real", "real"]
+    while newer.at < 20:
+        newer.answer("synthetic")
+    newer.go_back()
+    newer.answer("real")
+    older.go_back()
+    assert "your answer: real" in older.progress.value
+    newer.finish()
+    before = path.read_bytes()
+    assert Answers.read(path, study).finished
+    for act in (lambda: older.answer("real"), older.go_back, older.finish):
+        act()
+        assert path.read_bytes() == before
+        assert (older.at, older.text.value) == (20, newer.text.value)
+
+
+@pytest.mark.parametrize("act", ["answer", "go_back", "finish"])
+def test_whatever_comes_first_in_an_older_widget_shows_the_result(study, act):
+    from idcgan.widgets import ReaderStudy
+
+    older = ReaderStudy(study.path, "AB")
+    older.answer("real")
+    answered(study, "AB", 0, 0)
+    ReaderStudy(study.path, "AB").finish()
+    before = (study.path / "answers-AB.json").read_bytes()
+    getattr(older, act)(*(["real"] if act == "answer" else []))
+    assert (study.path / "answers-AB.json").read_bytes() == before
+    assert "accuracy" in older.text.value
+    assert older.render().axes[0].get_title() == "accuracy"
 
 
 def test_the_widget_as_a_figure(study):

@@ -208,5 +208,85 @@ def test_a_browser_that_keeps_nothing(chromium, study, tmp_path):
     assert "save your answers" in reader.page.inner_text("#unkept")
     answers = Answers.read(reader.saves(tmp_path, "#reading .save"), study).answers
     assert [answer.said for answer in answers.values()] == ["real", "synthetic"]
+    reader.page.click("#pause")
+    reader.begin("KL")
+    reader.sees(0)
+    reader.page.click("#pause")
+    assert reader.page.locator("#readings button").all_inner_texts() == ["IJ: 2 of 128", "KL: 0 of 128"]
+    reader.begin("IJ")
+    reader.sees(2)
+    assert "save your answers" in reader.page.inner_text("#unkept")
+    assert Answers.read(reader.saves(tmp_path, "#reading .save"), study).answers == answers
+    assert reader.wrong == []
+    reader.context.close()
+
+
+FULL_AT_WILL = """
+const set = Storage.prototype.setItem;
+Storage.prototype.setItem = function (key, value) { if (window.full) throw new Error("full"); set.call(this, key, value); };
+"""
+
+
+def test_a_browser_that_is_full_after_a_while(chromium, study, tmp_path):
+    """What was stored before is older than what is answered since, and must not come back."""
+    reader = Reader(chromium, study, FULL_AT_WILL)
+    reader.begin("MN")
+    reader.says(["real", "real"], 0, 2)
+    reader.sees(2)
+    reader.page.evaluate("window.full = true")
+    reader.page.keyboard.press("Backspace")
+    reader.sees(1)
+    reader.page.keyboard.press("s")  # not stored
+    reader.says(["", "", "synthetic"], 2, 3)
+    reader.sees(3)
+    answers = Answers.read(reader.saves(tmp_path, "#reading .save"), study).answers
+    assert [answer.said for answer in answers.values()] == ["real", "synthetic", "synthetic"]
+    reader.page.click("#pause")
+    reader.page.click("text=MN: 3 of 128")
+    reader.sees(3)
+    reader.page.evaluate("window.full = false")
+    reader.page.keyboard.press("r")  # there is room again
+    reader.sees(4)
+    assert reader.page.inner_text("#unkept") == ""
+    reader.page.reload()
+    reader.page.click("text=MN: 4 of 128")
+    reader.sees(4)
+    answers = Answers.read(reader.saves(tmp_path, "#reading .save"), study).answers
+    assert [answer.said for answer in answers.values()] == ["real", "synthetic", "synthetic", "real"]
+    reader.context.close()
+
+
+def test_a_full_browser_knows_of_a_result_in_another_window(chromium, study, tmp_path):
+    reader = Reader(chromium, study, FULL_AT_WILL)
+    reader.begin("OP")
+    reader.says(["real"], 0, 1)
+    reader.sees(1)
+    reader.page.evaluate("window.full = true")
+    reader.says(["", "real"], 1, 2)
+    reader.sees(2)
+    answers = {name: {"said": "synthetic", "seconds": 1} for name in study.kinds}
+    finished = json.dumps({"study": study.id, "reader": "OP", "answers": answers, "finished": True})
+    there_is_room = "([key, value]) => { full = false; localStorage.setItem(key, value); full = true; }"
+    reader.page.evaluate(there_is_room, [f"idcgan-study:{study.id}:OP", finished])
+    reader.page.keyboard.press("r")
+    reader.page.wait_for_selector("#result:not([hidden])")
+    saved = Answers.read(reader.saves(tmp_path, "#result .save"), study)
+    assert (saved.finished, {answer.said for answer in saved.answers.values()}) == (True, {"synthetic"})
+    reader.context.close()
+
+
+def test_a_double_click_is_one_answer(chromium, study, tmp_path):
+    """Its second half comes when the next film is there, and nobody has seen that one."""
+    reader = Reader(chromium, study)
+    reader.begin("QR")
+    for number, name in enumerate(("real", "synthetic")):
+        reader.sees(number)
+        reader.page.hover(f"#{name}")
+        for count in (1, 2):
+            reader.page.mouse.down(click_count=count)
+            reader.page.mouse.up(click_count=count)
+            reader.sees(number + 1)
+    answers = Answers.read(reader.saves(tmp_path, "#reading .save"), study).answers
+    assert [answer.said for answer in answers.values()] == ["real", "synthetic"]
     assert reader.wrong == []
     reader.context.close()

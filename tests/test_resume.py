@@ -329,6 +329,27 @@ def test_threads_that_write_the_same_file_do_not_take_it_from_each_other(tmp_pat
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a", "whole")]
 
 
+def test_a_file_that_somebody_reads_is_replaced_a_little_later(tmp_path, monkeypatch):
+    """On Windows it cannot be while it is open."""
+    real, refused = os.replace, []
+
+    def busy_twice(old, new):
+        if len(refused) < 2:
+            refused.append(new)
+            raise PermissionError(errno.EACCES, "Access is denied")
+        real(old, new)
+
+    monkeypatch.setattr(os, "replace", busy_twice)
+    monkeypatch.setattr(checkpoint, "TRIES", 10)
+    checkpoint.write_json(tmp_path / "a.json", {"a": 1})
+    assert json.loads((tmp_path / "a.json").read_text()) == {"a": 1}
+    refused.clear()
+    monkeypatch.setattr(checkpoint, "TRIES", 2)
+    with pytest.raises(WorkError, match=r"a\.json could not be written: Access is denied"):
+        checkpoint.write_json(tmp_path / "a.json", {"a": 2})
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
 def test_who_only_looks_sweeps_nothing_away(interrupted):
     """A report on a run that still trains asks its discriminator, while the run may be writing a checkpoint."""
     (interrupted / ".checkpoint.pt.4711.tmp").write_bytes(b"half")

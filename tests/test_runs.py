@@ -2,8 +2,10 @@
 
 import builtins
 import csv
+import errno
 import fcntl
 import json
+import os
 import subprocess
 import sys
 import time
@@ -16,7 +18,9 @@ from PIL import Image
 from idcgan import compare, runs_page, runs_table
 from idcgan.config import preset
 from idcgan.errors import InputError
+from idcgan.plots import plot_loss_curves
 from idcgan.records import COLUMNS, RunFolder, grid
+from idcgan.run_record import films_of
 from idcgan.runs import read_runs
 
 LEVELS = {"16": {"steps": 10, "seconds": 2.0, "swd": 30.0, "swd_floor": 10.0, "variety": 0.9},
@@ -24,10 +28,10 @@ LEVELS = {"16": {"steps": 10, "seconds": 2.0, "swd": 30.0, "swd_floor": 10.0, "v
 
 
 def write_run(folder: Path, *, status: str = "finished", levels: dict | None = None, films: str = "phantom:normal:16", more: dict | None = None,
-              **changes) -> Path:  # fmt: skip
+              data: dict | None = None, **changes) -> Path:  # fmt: skip
     """A run folder as RunFolder leaves it, with a history and grids, but without networks."""
     config = preset("tiny", **changes)
-    run = RunFolder.create(folder, config, data={"films": films, "count": 16, "fingerprint": "f"}, device_type="cpu")
+    run = RunFolder.create(folder, config, data={"films": films, "count": 16, "fingerprint": "f", **(data or {})}, device_type="cpu")
     run.run["levels"] = LEVELS if levels is None else levels
     for resolution in run.run["levels"]:
         noise = np.random.default_rng(config.seed).integers(0, 256, (config.samples, 1, int(resolution), int(resolution)), dtype=np.uint8)
@@ -119,6 +123,58 @@ def test_running_or_stopped(tmp_path):
     assert named(tmp_path)["held"].status == "failed", "a batch says that it failed, and nobody works on it"
 
 
+@pytest.mark.parametrize("answer", [errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK, errno.ENOSYS])
+def test_where_a_file_system_has_no_locks_a_killed_run_is_stopped_all_the_same(tmp_path, monkeypatch, answer):
+    run = RunFolder.open(write_run(tmp_path / "killed", status="running"))
+    (run.path / "run.json").write_text(json.dumps({**run.run, "updated": "2020-01-01T00:00:00+0000"}))
+    (run.path / ".lock").touch()
+
+    def refuse(*_):
+        raise OSError(answer, os.strerror(answer))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert named(tmp_path)["killed"].status == "stopped"
+    with run.locked():  # and it can be gone on with
+        assert (run.path / ".lock").exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may enter every folder.")
+def test_a_closed_folder_is_no_run_and_a_closed_record_does_not_tell_where_it_lies(tmp_path, terminal):
+    shut, record = tmp_path / "runs" / "lost+found", write_run(tmp_path / "runs" / "kept") / "run.json"
+    shut.mkdir(mode=0)
+    record.chmod(0)
+    try:
+        said = terminal("runs", tmp_path / "runs", "--html", tmp_path / "page.html")
+    finally:
+        shut.chmod(0o700)
+    assert "1 run: 1 damaged" in said.out
+    assert "Permission denied" in said.out
+    assert str(tmp_path) not in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
+def test_a_record_that_is_a_folder_does_not_tell_where_it_lies(tmp_path):
+    (tmp_path / "odd" / "run.json").mkdir(parents=True)
+    run = named(tmp_path)["odd"]
+    assert run.status == "damaged"
+    assert str(tmp_path) not in run.sentence
+
+
+def test_a_name_that_is_no_utf_8_is_listed(tmp_path, terminal):
+    write_run(tmp_path / "runs" / "whole", more={"warnings": ["\udcfc.png is left out."]})
+    for name in (b"r\xfc", b"r\xf6"):
+        try:
+            os.rename(write_run(tmp_path / "runs" / "x"), os.fsencode(tmp_path / "runs") + b"/" + name)
+        except OSError:
+            pytest.skip("this file system takes no such name.")
+    said = terminal("runs", tmp_path / "runs", "--html", tmp_path / "page.html", "--csv", tmp_path / "runs.csv")
+    assert (said.code, said.err) == (0, "")
+    assert "3 runs: 3 finished" in said.out
+    runs = named(tmp_path / "runs")
+    assert len(runs) == 3, "two names became one"
+    assert all((run.path / "run.json").is_file() for run in runs.values())
+    assert "data:image/jpeg" in (tmp_path / "page.html").read_text(encoding="utf-8")
+
+
 def test_two_thousand_runs_are_read_once_each(tmp_path, monkeypatch):
     text = (write_run(tmp_path / "first") / "run.json").read_text()
     for number in range(2000):
@@ -156,6 +212,50 @@ def test_best_first_among_equals(several):
     assert [run.name for run in ordered] == ["abnormal", "batch/b", "a", "batch/c", "batch/d", "e"]
     assert place == {"abnormal": 1, "batch/b": 1, "a": 2}
     assert "phantom:abnormal:16 at 32; phantom:normal:16" in said[1]
+
+
+SAME_NAME = {"count": {"count": 17}, "folder": {"pyramid": "/p/others-0a1b2c3d"}, "content": {"fingerprint": "g"}}
+
+
+@pytest.mark.parametrize("what", SAME_NAME)
+def test_other_films_of_the_same_name_are_not_ranked_together(tmp_path, what):
+    for name, data in (("a", {}), ("b", SAME_NAME[what])):
+        write_run(tmp_path / name, films=".", data={"pyramid": "/p/chests-01234567", **data})
+    runs = named(tmp_path)
+    _, place, said = runs_table.order(list(runs.values()))
+    assert place == {"a": 1, "b": 1}
+    assert "chests, 16 films" in said[1]
+    assert "films differ" in compare.caveats(runs["a"], runs["b"])[0]
+
+
+def test_the_same_films_at_other_levels_are_ranked_together(tmp_path):
+    """Their pyramids have other names and fingerprints: whether growing pays is what such runs are made for."""
+    write_run(tmp_path / "grown", films=".", data={"pyramid": "/p/chests-01234567", "fingerprint": "f"})
+    write_run(tmp_path / "at once", films=".", data={"pyramid": "/p/chests-89abcdef", "fingerprint": "g"}, resolutions="32",
+              levels={"32": {**LEVELS["32"], "swd": 21.0}})  # fmt: skip
+    runs = named(tmp_path)
+    assert runs_table.order(list(runs.values()))[1] == {"at once": 1, "grown": 2}
+    assert compare.caveats(runs["at once"], runs["grown"]) == []
+
+
+@pytest.mark.parametrize(("films", "name"), [("C:\\data\\chests", "chests, 16 films"), ("/data/chests/", "chests, 16 films"), ("..", "p, 16 films"),
+                                             ("phantom:normal:16:3", "phantom:normal:16:3")])  # fmt: skip
+def test_films_are_called_by_the_last_part_of_their_folder(films, name):
+    assert films_of({"films": films, "count": 16, "pyramid": "C:\\runs\\pyramids\\p-01234567"}) == name
+
+
+def test_distances_by_other_numbers_of_films_do_not_compare(tmp_path):
+    for name, samples in (("few", 4), ("many", 36), ("as many", 24)):
+        write_run(tmp_path / name, films="chests", data={"count": 138}, samples=samples)
+    runs = named(tmp_path)
+    words = "measured with other numbers of films (4,24): they do not compare"
+    for sort in ("", "distance"):
+        assert words in runs_table.order(list(runs.values()), sort)[2][-1]
+    assert words in " ".join(compare.caveats(runs["few"], runs["many"]))
+    assert compare.caveats(runs["as many"], runs["many"]) == []
+    assert len(runs_table.order([runs["as many"], runs["many"]])[2]) == 1
+    write_report(tmp_path / "few", 3.0)
+    assert len(runs_table.order(read_runs(tmp_path))[2]) == 1, "it is ranked by KID now"
 
 
 def test_an_evaluation_goes_before_the_glance(several):
@@ -277,6 +377,18 @@ def test_the_page_holds_everything_and_fetches_nothing(several, terminal, tmp_pa
     assert alone.code == 0
 
 
+def test_losses_below_zero_are_drawn(tmp_path):
+    """The saturating objective's and hinge's generator losses."""
+    run = RunFolder.open(write_run(tmp_path / "run"))
+    run.cut_history(0)
+    for step in range(1, 9):
+        run.log({**dict.fromkeys(COLUMNS, 0.5), "level": 1, "resolution": 16, "step": step, "loss_g": -0.3 * step})
+    (found,) = read_runs(tmp_path)
+    generator = runs_page._curve(found).split('class="g" points="')[1].split('"')[0].split()
+    assert float(generator[0].split(",")[1]) < float(generator[-1].split(",")[1])
+    assert plot_loss_curves({"run": found.history()}).axes[0].get_ylim()[0] < -0.3 * 7
+
+
 def test_a_thumbnail_is_a_corner_of_the_grid(tmp_path):
     films = np.zeros((36, 1, 40, 40), np.uint8)
     films[[0, 1, 2, 3, 6, 7, 8, 9]] = 200  # the first two rows of six, four films each
@@ -313,3 +425,20 @@ def test_the_chooser_draws_what_is_chosen(several):
     assert "no level with a sample grid in common" in chooser.text.value
     with pytest.raises(InputError, match="choose one of losses by step"):
         chooser.render("a", "batch/b", "nothing")
+
+
+def test_the_chooser_says_what_it_cannot_show(several, terminal, tmp_path):
+    widget = pytest.importorskip("idcgan.runs_widget")
+    runs = read_runs(several)
+    with pytest.raises(InputError, match="no run 'batch/x'"):
+        widget.ChooseTwo(runs, "batch/x")
+    assert widget.ChooseTwo(runs, "a", str(several / "batch" / "b")).b.value == "batch/b", "a run can be named by its folder"
+    grid = several / "a" / "samples" / "0032.png"
+    for content in (grid.read_bytes()[:200], b"no picture"):
+        grid.write_bytes(content)
+        chooser = widget.ChooseTwo(runs, "a", "batch/b")
+        chooser.view.value = "films"
+        assert "a sample grid at 32 of a or batch/b is damaged" in chooser.text.value
+        assert bytes(chooser.picture.value) == b""
+        assert terminal("runs", several, "--html", tmp_path / "page.html", "--compare", "a", "batch/b").code == 0
+        assert str(tmp_path) not in (tmp_path / "page.html").read_text(encoding="utf-8")

@@ -139,6 +139,15 @@ def test_latents_can_be_drawn_farther_out(finished_run, tmp_path):
             make(finished_run, tmp_path / "none", spread=wrong)
 
 
+@pytest.mark.parametrize("change", [{"spread": 1.2}, {"resolution": 16}])
+def test_what_contradicts_a_loaded_generator_is_refused(finished_run, tmp_path, change):
+    source = load_generator(finished_run, spread=1.5)
+    with pytest.raises(InputError, match=f"{next(iter(change))} is .* leave it out"):
+        make(source, tmp_path / "out", 1, **change)
+    assert not (tmp_path / "out").exists()
+    assert Image.open(make(source, tmp_path / "out", 1, spread=1.5, resolution=32)[0]).text["idcgan:spread"] == "1.5"
+
+
 def test_a_text_file_in_a_films_place_is_refused(finished_run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "film-000000.png").write_text("words")

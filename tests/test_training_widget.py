@@ -10,7 +10,7 @@ from conftest import assert_same_run, history_of, until
 from PIL import Image
 
 from idcgan.config import preset
-from idcgan.errors import InputError
+from idcgan.errors import InputError, WorkError
 from idcgan.locks import is_locked
 from idcgan.moments import newest_moment, read_moments
 from idcgan.records import RunFolder
@@ -91,6 +91,22 @@ def test_a_run_without_moments_is_refused(run_copy, tmp_path):
         TimeMachine(run_copy)
     with pytest.raises(InputError, match="is not a run folder"):
         TimeMachine(tmp_path)
+
+
+def test_a_row_that_was_cut_off_is_left_out(run_copy):
+    """The disk was full, or the process was killed, while it was appended."""
+    whole = len(RunFolder.open(run_copy).history())
+    with open(run_copy / "history.csv", "a") as handle:
+        handle.write("1,16,7,2")
+    assert len(RunFolder.open(run_copy).history()) == len(Scene.read(run_copy).rows) == whole
+    TimeMachine(run_copy)
+    Dashboard(preset("tiny"), run_copy, run_copy.parent).render(run_copy)
+
+
+def test_losses_below_zero_are_drawn(finished_run):
+    scene = Scene.read(finished_run)
+    below = [{**row, "loss_g": -0.3} for row in scene.rows]
+    assert plot_scene(Scene("", below)).axes[0].get_ylim()[0] < -0.3
 
 
 # ---- the dashboard -----------------------------------------------------------------------------------------------------------
@@ -208,6 +224,19 @@ def test_what_ends_a_run_is_a_sentence(tmp_path):
     until(lambda: pressable(board) == ["Train"])
     assert "the run failed: " in board.text.value
     assert "no films" in board.text.value
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_run_that_cannot_be_drawn_gives_the_buttons_back(dashboard, tmp_path):
+    def work(_):
+        (tmp_path / "torn").mkdir()
+        (tmp_path / "torn" / "run.json").write_text('{"status": "fin')
+        raise WorkError("the disk is full.")
+
+    dashboard._begin(tmp_path / "torn", work)
+    dashboard.join(20)
+    until(lambda: pressable(dashboard) == ["Train"])
+    assert "the disk is full" in dashboard.text.value
 
 
 def test_render_shows_any_run(dashboard, finished_run):

@@ -31,7 +31,8 @@ def floor(answer: Callable[[np.ndarray, Distance, int, int], ArrayLike]) -> str:
     assert all(len(a) == len(b) == 10 for a, b in seen), "20 films make two halves of 10; look at where the order is cut."
     assert all(len(a | b) == 20 for a, b in halves), "a film is in both halves, or left out: shuffle once and cut, rather than draw twice."
     assert len({frozenset(a) for a, _ in halves}) > 20, "the same halves come again and again: shuffle the films anew for every split."
-    assert np.allclose(found, [np.linalg.norm(a.mean(0) - b.mean(0)) for a, b in seen]), "the answer should hold what `distance` said of each split."
+    said = [np.linalg.norm(np.mean(a, 0) - np.mean(b, 0)) for a, b in seen]
+    assert np.allclose(found, said), "the answer should hold what `distance` said of each split."
     again = np.asarray(answer(films, distance, 30, 0), float)
     assert np.array_equal(found, again), "the same seed gave another floor: take every draw from np.random.default_rng(seed)."
     other = np.asarray(answer(films, distance, 30, 1), float)
@@ -53,7 +54,7 @@ def unbiased_kid(answer: Callable[[np.ndarray, np.ndarray], float]) -> str:
     pairs = [(alike[order[:30]], alike[order[30:]]) for order in (rng.permutation(60) for _ in range(20))]
     lowest = min(float(answer(*pair)) for pair in pairs)
     assert lowest < 0, "films of one kind should have a KID around 0, now and then below: nothing is to be cut off."
-    return "the same figure as idcgan/measures.py; an unbiased estimate of 0 is below 0 half of the time."
+    return "the same figure as idcgan/measures.py; an unbiased estimate of 0 is 0 on average, so it has to be below 0 often."
 
 
 def _kernel(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -123,6 +124,8 @@ TABLES: tuple[tuple[str, list[float], list[float], bool, str], ...] = (
     ("one run each, 52 before and 47 after", [52.0], [47.0], False, "One seed says nothing of how much seeds differ: it may claim nothing."),
     ("two seeds, both better", [52.0, 50.0], [47.0, 46.0], False,
      "Where a change does nothing, two seeds are both better in one case of four: too few."),
+    ("four seeds, all better", [52, 50, 51, 53], [47, 46, 48, 47], False,
+     "Where a change does nothing, four seeds are all better in one case of sixteen: too few."),
     ("five seeds, the mean better by 8 because of one lucky run", [50, 52, 49, 51, 53], [51, 53, 10, 50, 51], False,
      "Draw the seeds' changes anew with repetition: some draws do not hold the lucky one."),
     ("five seeds, each better by 2 to 4, among runs that differ by 40", [30, 70, 45, 60, 52], [27, 68, 42, 57, 48], True,

@@ -46,6 +46,8 @@ def optimal_discriminator(answer: Callable) -> str:
     empty = torch.as_tensor(answer(torch.zeros(2), torch.zeros(2)))
     assert not torch.isnan(empty).any(), "where p and q are both 0 this is 0 / 0, not a number; any D is as good there: say 1/2."
     assert torch.allclose(empty, torch.full((2,), 0.5)), f"where p and q are both 0 say 1/2, not {_rounded(empty)}."
+    empty = torch.as_tensor(answer(torch.zeros(2), torch.zeros(2), labels="flipped"))
+    assert torch.allclose(empty, torch.full((2,), 0.5)), f"where p and q are both 0 say 1/2 for flipped labels too, not {_rounded(empty)}."
     thin = torch.as_tensor(answer(torch.tensor([3e-12]), torch.tensor([1e-12])))
     assert torch.allclose(thin, torch.tensor([0.75])), "where both densities are tiny their ratio still counts: add nothing to p + q."
     flipped = torch.as_tensor(answer(p, q, labels="flipped"))

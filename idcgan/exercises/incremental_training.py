@@ -172,11 +172,15 @@ def growth_gap(answer: Callable[[Tensor, Tensor], float]) -> str:
     old = torch.rand(3, 1, 8, 8, generator=torch.Generator().manual_seed(4)) * 1.2 - 0.6
     twice, four = (F.interpolate(old, scale_factor=f, mode="nearest") for f in (2, 4))
     checkers = torch.tensor([[0.2, -0.2], [-0.2, 0.2]]).repeat(8, 8)
+    inner = torch.zeros(4, 4)
+    inner[1:3, 1:3] = 0.3
+    inner = (inner - inner.mean()).repeat(8, 8)
     signs = torch.tensor([0.1, -0.1, 0.1])[:, None, None, None]
     cases = [
         (old, twice, "the new picture is the old one with every pixel doubled, so that nothing was changed"),
         (old, four, "the new picture is four times as large, as from 128 to 512 in the paper: take the factor from the shapes"),
         (old, twice + checkers, "the new detail is 0 on average in every 2 x 2: bring it down by the mean of each block, not by every second pixel"),
+        (old, four + inner, "the new detail is 0 on average in every 4 x 4: take the mean of all 16 pixels, not of those in the middle"),
         (old, twice + 0.1, "everything became a little brighter: grey levels of 255 are [-1, 1] times 127.5"),
         (old, twice + signs, "some films became brighter and some darker: take the absolute difference before the mean"),
     ]
@@ -212,6 +216,11 @@ def who_won(answer: Callable[[list[dict[str, float]]], str]) -> str:
         (even, "nobody", "D tells most films and is sure of none: there is still a game"),
         (even[1:] + won[:1], "nobody", "one row is noise: D must be sure in all of the last 20, not in the very last"),
         (won[1:] + even[:1], "nobody", "D was sure in 19 of the last 20 rows, and not in the last one"),
+        (even[1:] + fooled[:1], "nobody", "one row is noise: D must be fooled in all of the last 20, not in the very last"),
+        (fooled[1:] + even[:1], "nobody", "D was fooled in 19 of the last 20 rows, and not in the last one"),
+        (even + fooled, "generator", "only the last 20 rows count, and in all of them D was fooled"),
+        (fooled[:10], "nobody", "ten rows are too few to say, whoever leads"),
+        (_rows(0.5, 0.05), "nobody", "D sees through the fakes, but believes only half of the real films: both beliefs count"),
         (won[:10], "nobody", "ten rows are too few to say; a history shorter than 20 rows has no winner yet"),
         ([], "nobody", "a run that has logged nothing has no winner"),
         (_rows(0.97, 0.5), "nobody", "D is sure of real films, but believes half of the fakes: both beliefs count"),

@@ -110,6 +110,6 @@ def patients_on_both_sides(find: Callable[[list[str], list[str]], Collection[str
     missed, more = {"00000013", "00000130"} - found, found - {"00000013", "00000130"}
     assert not missed, f"patient {sorted(missed)[0]} is on both sides and not found: the folders before the name may differ."
     assert not more, f"{sorted(more)[0]} is named, and no such patient has films on both sides."
-    for training, held_out in (([], HELD_OUT), (TRAINING, []), (TRAINING[2:3], HELD_OUT[:1]), (["000001_0.png"], ["0000012_0.png"])):
+    for training, held_out in (([], HELD_OUT), (TRAINING, []), (TRAINING[2:3], HELD_OUT[:1]), (["normal/000001_0.png"], ["normal/0000012_0.png"])):
         assert not find(list(training), list(held_out)), f"nobody is on both sides of {training} and {held_out}, and the answer is not empty."
     return "two patients are on both sides, under other film numbers and in other folders; all films of a patient belong on one side."

@@ -49,7 +49,7 @@ plots.show(
 # %% [markdown]
 # ## The board
 #
-# Here is a game before its first move. These are the things to look at; net and arrows appear once the players move:
+# Here is a game before its first move. These are the things to look at; net and arrows are still too small to see:
 #
 # - **the ground** is D: blue where it believes in real points, orange where it believes in fakes, white where it cannot tell;
 # - **the net** is G: here a latent z is two numbers in a square, and G lays the whole square out in the plane, stretched and folded;
@@ -400,8 +400,9 @@ plots.show(
 )
 
 # %% [markdown]
-# The ground shows D(x) itself here. Fakes, net and arrows (drawn six times as long) are the same; only the colours are exchanged. (Left alone, two
-# such games also differ in the weights they happen to start from, as two seeds do.)
+# The ground shows D(x) itself here. Fakes, net and arrows (drawn six times as long) are the same; only the colours are exchanged. (For
+# this the second D began with the signs of its last layer changed. Left alone both start from the same weights, which mean the opposite with flipped
+# labels, and go apart as two seeds do.)
 #
 # ## From points to films
 #

@@ -284,7 +284,7 @@ for name, norm, kernels, factor in (("with batch norm", True, "normal", 1), ("wi
     signals[name] = spreads(deep, torch.randn(4, 100, generator=torch.Generator().manual_seed(1)))
 plots.show(
     plot_spreads(signals, [str(4 * 2**place) for place in range(8)]),
-    alt="Spread of the signal by layer of a generator for 512: level with batch norm until the film, falling to a millionth without, "
+    alt="Spread of the signal by layer of a generator for 512: level with batch norm until the film, falling to some millionths without, "
     "in the hundreds with large weights until Tanh ends it at 1.",
 )
 
@@ -327,7 +327,8 @@ for name, normed, edges in (("input left alone", False, "zeros"), ("batch norm t
 # %%
 plots.show(
     plot_reach(real),
-    alt="A histogram of grey levels from -1 to 1 and three arrows above it: Tanh reaches all of them, Sigmoid those above 0, nothing goes beyond.",
+    alt="A histogram of grey levels from -1 to 1 and three arrows above it: Tanh reaches all of them, Sigmoid those above 0, and without a last "
+    "activation G reaches beyond both ends.",
 )
 
 # %%
@@ -336,17 +337,17 @@ print(f"{(real < 0).float().mean():.0%} of the films' pixels are darker than any
 print(f"with nothing at the output {(wild.abs() > 1).float().mean():.0%} of the pixels of the films above lie outside [-1, 1] and must be cut off")
 
 # %% [markdown]
-# Inside G the slope multiplies the gradient at every layer. ReLU's is 1 or 0, a Sigmoid's at most ¼, so *without* batch norm n Sigmoids shrink a
-# gradient at least 4ⁿ-fold; below is how much that is. *With* it, as in the row above, the next batch norm undoes a common factor. So the slope does
-# not explain the grey row; that a Sigmoid is flat at both ends, and never near 0, may, and this game does not tell. LeakyReLU's row looks as good as
-# ReLU's: this half of rule 4 is closer to a habit.
+# Inside G the slope multiplies the gradient at every layer, as the weights do. ReLU's is 1 or 0, a Sigmoid's at most ¼, so *without* batch norm
+# the slopes of n Sigmoids alone make it at least 4ⁿ times smaller; below is how much that is. *With* it, as in the row above, the next batch norm
+# undoes a common factor. So the slope does not explain the grey row; that a Sigmoid is flat at both ends, and that what it puts out lies around ½
+# with few values near 0, may, and this game does not tell. LeakyReLU's row looks as good as ReLU's: this half of rule 4 is closer to a habit.
 
 # %%
 slope = torch.sigmoid(torch.tensor(0.0)) * (1 - torch.sigmoid(torch.tensor(0.0)))
 for resolution in (32, 2048):
     inner = len(feature_maps(resolution, 8, 64))
     smaller = said(1 / slope.item() ** inner)
-    print(f"at {resolution:4}: {inner} activations inside G; Sigmoids without batch norm make a gradient at least {smaller} times smaller")
+    print(f"at {resolution:4}: {inner} activations inside G; the slopes of so many Sigmoids make a gradient at least {smaller} times smaller")
 
 # %% [markdown]
 # ### Rule 5: LeakyReLU in D
@@ -627,8 +628,8 @@ check.even_kernel(even_kernel)
 # %% [markdown]
 # ## Recap
 #
-# - The rules keep two signals alive: the picture on its way through G, and the gradient on its way back through D. Batch norm and the range of the
-#   output decide at once; pooling costs; which kind of ReLU hardly shows in a short game.
+# - The rules keep two signals alive: the picture on its way through G, and the gradient on its way back through D. Batch norm, and no Sigmoid at
+#   the output, decide at once; pooling costs; which kind of ReLU hardly shows in a short game.
 # - out = (in − 1) · stride − 2 · padding + kernel. Kernel 4, stride 2, padding 1 doubles.
 # - Checkerboards come from stamps that overlap unevenly, and from stamps that overlap evenly with unequal weights. A smooth start helps at the
 #   start; enlarging with fixed weights (`smooth_from`, copying) helps for good and costs more work.

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown, display
 
-from idcgan import Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
+from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
 from idcgan.building import build, grow, silence
 from idcgan.config import configure, parse_changes
 from idcgan.course import opening, source, tiny
@@ -61,7 +61,7 @@ epochs = 0
 minutes = 0.0
 resolutions = ""  # such as 64,128,256
 seed = 0
-changes = ""  # more fields of the config, written as for --set, with blanks between
+changes = ""  # fields of the config that are not above, written as for --set, with blanks between
 out = ""  # the run folder; empty: runs/ and a name with the time
 
 # %%
@@ -134,7 +134,11 @@ show(plot_rows(rows), alt="Six films at every level of the pyramid: the same che
 
 # %%
 low, high = growing.resolutions[:2]
-twins = pyramid if growing is config else open_or_build(films, growing, shelf)
+try:
+    twins = pyramid if growing is config else open_or_build(films, growing, shelf)
+except InputError:  # a pyramid of yours, without these levels
+    twins = open_or_build("phantom:normal:24", growing, shelf)
+    print("the pyramid has not the levels that a growing run would have: phantoms stand in for your films here")
 batches = MixedBatches(twins, high, growing.batch_at(1), low, "replace", growing.seed)
 mixed = {f"{share:.0%} replaced": batches.batch(0, share)[0] for share in (0.0, 0.25, 0.5, 1.0)}
 show(plot_rows(mixed), alt="One batch with 0, 25, 50 and 100 per cent of its films replaced by sharper twins.")
@@ -245,9 +249,9 @@ print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
 #
 # ## What it learnt
 #
-# Where `ema` is not 0 (in the paper's presets it is), films are not made by G as it is at that step but by a *running average* of its weights, which
-# is steadier, looks better, and lags behind the losses. Over the last part of a run, `cool_down`, both learning rates fall almost to 0. The same
-# latents at the end of every level; the paper's are Figures 7 and 8.
+# Where `ema` is above 0 (in the paper's presets it is 0), films are not made by G as it is at that step but by a *running average* of its weights,
+# which is steadier, looks better, and lags behind the losses. Over the last part of a run, `cool_down`, both learning rates fall almost to 0. The
+# same latents at the end of every level; the paper's are Figures 7 and 8.
 
 # %%
 for resolution in run.run["levels"]:

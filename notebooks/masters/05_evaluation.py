@@ -299,7 +299,8 @@ show(figures.plot_places(report), alt="Each measure on an axis of its own: the r
 
 # %% [markdown]
 # Each axis has the films in question (orange), real films (blue: training films against held-out ones; paler: halves of the held-out ones, half as
-# many films, which all but KID read as worse or as less varied) and landmarks: real films blurred fourfold, the other class, noise.
+# many films, which most measures, but not KID, density and coverage, read as worse or as less varied) and landmarks: real films blurred fourfold,
+# the other class, noise.
 #
 # In words, as `idcgan evaluate` writes them. Two terms first. ***p*** is how often chance alone, with nothing wrong, gives a figure at least this
 # bad; at 0.05 and below the report says *told apart*. ***Membership***: could somebody who holds a patient's film find out that it was trained on?
