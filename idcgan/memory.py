@@ -101,6 +101,8 @@ def _ways(config: RunConfig, level: int, processes: int) -> Iterator[Way]:
     batch = min(share, config.micro_batch or share)
     of_g = _outputs(generator, torch.empty(2, config.latent_dim, device="meta"))
     of_d = _outputs(discriminator, torch.empty(2, config.channels, *[config.side_at(level)] * 2, device="meta"), verdicts=True)
+    if config.in_one_batch(level):
+        of_d = {name: 2 * count for name, count in of_d.items()}
     if config.on_crops(level):
         generator.crop = 0
         of_film = _outputs(generator.eval(), torch.empty(2, config.latent_dim, device="meta"))

@@ -1,7 +1,8 @@
 """One move of both players, and what goes with it: the generator's average, the weight of new layers, what backward keeps.
 
 First D on real and on fake, then G against the new D. Each half of D's loss is taken back through D before the other half is
-begun, so that no more than one of D's passes is held in memory: the gradients add up to the same. (Where both are judged in one batch there is one pass.)
+begun, so that no more than one of D's passes is held in memory: the gradients add up to the same. Where D judges both in one batch,
+there is one pass.
 """
 
 from __future__ import annotations

@@ -312,3 +312,52 @@ def test_the_first_layer_sees_the_film_and_what_is_new_in_it():
     assert torch.allclose(layer(film), expected, atol=1e-4)
     plain = ConvOfFilm2d(1, 3)
     assert torch.allclose(plain(film), F.conv2d(film, plain.weight, None, 2, 1), atol=1e-5)
+
+
+# ---- real and fake in one batch ----
+
+
+def test_batch_norm_hides_how_strong_a_batch_is_and_one_batch_does_not():
+    """Why `one_batch`: D's first layer has no shift, so a batch by itself is normalised to the same whatever its size."""
+    network = PatchDiscriminator(512, 1, 8, detail=16.0)
+    crops = torch.rand(6, 1, 64, 64) - 0.5
+    alone = [network(crops, verdicts=True).whole, network(3 * crops, verdicts=True).whole]
+    assert (alone[0] - alone[1]).abs().mean() < 0.02 * alone[0].std()
+    both = network(torch.cat([crops, 3 * crops]), verdicts=True)
+    assert (both.part(slice(6)).whole - both.part(slice(6, None)).whole).abs().mean() > 0.3 * alone[0].std()
+
+
+def same_gradients(one, other):
+    for (name, a), b in zip(one.named_parameters(), other.parameters(), strict=True):
+        assert (a.grad is None) == (b.grad is None), name
+        assert a.grad is None or torch.allclose(a.grad, b.grad, rtol=1e-3, atol=1e-3 * b.grad.abs().max().item()), name
+
+
+@pytest.mark.parametrize("micro_batch", [0, 2])
+def test_a_step_in_one_batch_has_the_gradients_of_one_batch(grown, micro_batch):
+    config = dataclasses.replace(CONFIG, one_batch=True, micro_batch=micro_batch, precision="fp32")
+    films = torch.rand(4, 1, 64, 64) * 2 - 1
+    twin = copy.deepcopy(grown)
+    step(grown, config, films)
+    latents = torch.randn(4, config.latent_dim, generator=twin.rng)
+    size = micro_batch or 4
+    twin.discriminator.zero_grad()
+    for real, z in zip(films.split(size), latents.split(size), strict=True):
+        said = twin.discriminator(torch.cat([real, twin.generator(z).detach()]), verdicts=True).whole
+        loss = F.softplus(-said[:size]).mean() + F.softplus(said[size:]).mean()
+        (loss * size / 4).backward()
+    same_gradients(grown.discriminator, twin.discriminator)
+    twin.discriminator.load_state_dict(grown.discriminator.state_dict())
+    twin.generator.zero_grad()
+    for real, z in zip(films.split(size), latents.split(size), strict=True):
+        said = twin.discriminator(torch.cat([real, twin.generator(z)]), verdicts=True).whole
+        (F.softplus(-said[size:]).mean() * size / 4).backward()
+    same_gradients(grown.generator, twin.generator)
+
+
+def test_films_that_are_not_crops_are_judged_each_kind_by_itself():
+    config, films = dataclasses.replace(CONFIG, one_batch=True), torch.rand(4, 1, 64, 64) * 2 - 1
+    states = [start(CONFIG, CPU, 1) for _ in range(2)]
+    for state, chosen in zip(states, (config, CONFIG), strict=True):
+        step(state, chosen, films)
+    assert all(map(torch.equal, states[0].discriminator.parameters(), states[1].discriminator.parameters()))
