@@ -58,7 +58,8 @@ class RunConfig:
     crop_maps: int = 16  # first feature maps of the discriminator there, doubling
     # how many times it is also shown what a film has that half its resolution has not, one for all levels, or one per level; 0: never
     detail: tuple[float, ...] = (0.0,)
-    one_batch: bool = False  # on crops D is shown real and fake as one batch, so that batch norm does not hide which is stronger (moves.py)
+    # from this level on D is shown real and fake crops as one batch, so that batch norm does not hide which is stronger (moves.py); 0: never
+    one_batch_from: int = 0
     # from this level on G enlarges the picture of the level below by polynomials, not bilinearly (growth = preserve; fixed_maps.py); 0: never
     lagrange_from: int = 0
     # the schedule: `epochs`, or `minutes` of wall clock when that is not 0
@@ -150,7 +151,7 @@ class RunConfig:
 
     def in_one_batch(self, level: int) -> bool:
         """Whether D is shown real and fake as one batch at level index `level`."""
-        return self.one_batch and self.on_crops(level)
+        return 0 < self.one_batch_from <= self.resolutions[level] and self.on_crops(level)
 
     def ways_up(self) -> tuple[bool, ...]:
         """For each level but the first, of a generator that grows: is the picture of the level below enlarged by polynomials?"""
@@ -222,7 +223,10 @@ def without_effect(config: RunConfig) -> list[str]:
         "transition": (config.transition != "replace" and len(config.resolutions) == 1, "there is one level alone"),
         "augment_strength": (config.augment_strength != 1.0 and not config.augment, "nothing is augmented (augment)"),
         "crops_from": (bool(config.crops_from) and not on_crops, "no level is as high as that"),
-        "one_batch": (config.one_batch and not on_crops, "no level is on crops (crops_from)"),
+        "one_batch_from": (
+            bool(config.one_batch_from) and not any(config.in_one_batch(level) for level in range(len(config.resolutions))),
+            "no level as high as that is on crops (crops_from)",
+        ),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
         "lagrange_from": (bool(config.lagrange_from) and not any(config.ways_up()), "no level enlarges a picture there"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),

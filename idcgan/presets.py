@@ -149,8 +149,9 @@ PRESETS["long"] = dict(
     # crops are cheap, and more of them make batch norm's statistics steadier
     batch_size=(8, 16, 16, 16),
     # D's first layer has no shift and the next one batch norm: of a batch of fakes by itself it does not see how strong they are, only how they are.
-    # At 1024 what G added was 25 dB too strong in one run, and D, sure of itself, said nothing of that (docs/tries.md, Enlarged by polynomials)
-    one_batch=True,
+    # At 1024 what G added was 25 dB too strong in one run, and in one batch as strong as it should be; at 512 it was the other way round, and
+    # why is not known (docs/tries.md, Real and fake in one batch)
+    one_batch_from=1024,
     # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 1024, where it is less,
     # half the Nyquist frequency stayed 3 dB short shown 16 times, 2.4 shown 32 times (docs/tries.md, What enlarging loses). At 2048, of films of
     # 1024 enlarged, it is a quarter of what it is at 1024; shown 16 times, D saw nothing for 1,800 steps

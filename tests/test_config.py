@@ -39,7 +39,7 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
     left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
-    left_out |= {"projected": False, "crops_from": 0, "lagrange_from": 0, "one_batch": False, "min_feature_maps": 1, "detail": (0.0,)}
+    left_out |= {"projected": False, "crops_from": 0, "lagrange_from": 0, "one_batch_from": 0, "min_feature_maps": 1, "detail": (0.0,)}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
         assert getattr(config, field) == value, field
@@ -183,6 +183,7 @@ def test_a_field_that_is_gone_is_read_where_it_was_off():
         ({"crops_from": 64}, "crops_from"),
         ({"detail": (16.0,)}, "detail"),
         ({"lagrange_from": 64}, "lagrange_from"),
+        ({"one_batch_from": 64}, "one_batch_from"),
         ({"lagrange_from": 16, "growth": "reset"}, "lagrange_from"),
         ({"smooth_from": 8, "blur": True}, "blur"),
         ({"resolutions": (16,), "patches": True}, "patches"),
@@ -243,7 +244,7 @@ def test_the_hash_changes_with_every_field(field):
         "epochs_for": "level", "level_shares": (1.0, 2.0), "batch_size": (5,), "transition": "fade", "generator_loss": "saturating",
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
         "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "fine_head": True, "grain": True, "patches": True, "projected": True,
-        "kernels": "bilinear", "objective": "hinge", "crops_from": 4096, "from_phantoms": True, "one_batch": True,
+        "kernels": "bilinear", "objective": "hinge", "crops_from": 4096, "from_phantoms": True,
         "detail": (7.0,),
     }  # fmt: skip
     now = getattr(base, field)

@@ -318,7 +318,7 @@ def test_the_first_layer_sees_the_film_and_what_is_new_in_it():
 
 
 def test_batch_norm_hides_how_strong_a_batch_is_and_one_batch_does_not():
-    """Why `one_batch`: D's first layer has no shift, so a batch by itself is normalised to the same whatever its size."""
+    """Why `one_batch_from`: D's first layer has no shift, so a batch by itself is normalised to the same whatever its size."""
     network = PatchDiscriminator(512, 1, 8, detail=16.0)
     crops = torch.rand(6, 1, 64, 64) - 0.5
     alone = [network(crops, verdicts=True).whole, network(3 * crops, verdicts=True).whole]
@@ -335,7 +335,7 @@ def same_gradients(one, other):
 
 @pytest.mark.parametrize("micro_batch", [0, 2])
 def test_a_step_in_one_batch_has_the_gradients_of_one_batch(grown, micro_batch):
-    config = dataclasses.replace(CONFIG, one_batch=True, micro_batch=micro_batch, precision="fp32")
+    config = dataclasses.replace(CONFIG, one_batch_from=128, micro_batch=micro_batch, precision="fp32")
     films = torch.rand(4, 1, 64, 64) * 2 - 1
     twin = copy.deepcopy(grown)
     step(grown, config, films)
@@ -356,7 +356,7 @@ def test_a_step_in_one_batch_has_the_gradients_of_one_batch(grown, micro_batch):
 
 
 def test_films_that_are_not_crops_are_judged_each_kind_by_itself():
-    config, films = dataclasses.replace(CONFIG, one_batch=True), torch.rand(4, 1, 64, 64) * 2 - 1
+    config, films = dataclasses.replace(CONFIG, one_batch_from=128), torch.rand(4, 1, 64, 64) * 2 - 1
     states = [start(CONFIG, CPU, 1) for _ in range(2)]
     for state, chosen in zip(states, (config, CONFIG), strict=True):
         step(state, chosen, films)
