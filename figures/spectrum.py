@@ -4,7 +4,7 @@
     for R in 256 512 1024 2048; do idcgan evaluate runs/long --real FILMS/val --resolution $R -n 100 --out runs/long/evaluation-$R; done
     .venv/bin/python figures/spectrum.py runs/long/evaluation-*
 
-The picture that is kept is of seed 0, of three runs (docs/recipe.md#how-good-the-films-are). It prints the smallest and the largest difference of
+The picture that is kept is of seed 1, of three runs (docs/recipe.md#how-good-the-films-are). It prints the smallest and the largest difference of
 twentieths of the spectrum, up to half the Nyquist frequency and above.
 """
 
