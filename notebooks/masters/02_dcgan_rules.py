@@ -173,9 +173,9 @@ shown = tiny(8, 2)
 rows = {"real films": real[:shown].numpy()} | {name: game.films[:shown].clamp(-1, 1).numpy() for name, game in played.items()}
 plots.show(
     plots.plot_rows(rows, side=0.85),
-    alt="Eight films per row. Chests under a grid where all rules are kept, with LeakyReLU in G, and with nothing at its end; with pixels copied "
-    "upwards chests without a grid; fainter ones with ReLU in D, max pooling and batch norm everywhere; even grey without batch norm and with "
-    "Sigmoid inside G; specks in the other rows.",
+    alt="Eight films per row. Chests under a grid where all rules are kept, with LeakyReLU in G, with nothing at its end and, the lungs a little "
+    "less plain, with ReLU in D; with pixels copied upwards chests without a grid; fainter ones with max pooling and batch norm everywhere; even "
+    "grey without batch norm and with Sigmoid inside G; specks in the other rows.",
 )
 
 # %% [markdown]
