@@ -75,7 +75,7 @@ def test_a_crop_is_what_the_whole_film_has_there(resolution, crop, edges, others
     scale = resolution // cut_at(resolution, crop)
     for crop_made, film, (row, column) in zip(crops, generator(z), corners_of(z, resolution, crop), strict=True):
         whole = film[:, scale * row : scale * row + crop, scale * column : scale * column + crop]
-        assert torch.allclose(crop_made, whole, atol=3e-5 if others else 1e-5)  # Lanczos looks a few pixels farther, a hundredth as closely
+        assert torch.allclose(crop_made, whole, atol=3e-5 if others else 1e-5)  # filters look a few pixels farther, a hundredth as closely
         assert whole.std() > 1e-3
 
 
@@ -136,7 +136,7 @@ def test_only_new_layers_learn(grown):
 
 @pytest.mark.parametrize("lagrange_from", [0, 128])
 def test_new_layers_add_what_is_fine_and_leave_what_is_coarse(grown, lagrange_from):
-    """Before Tanh, a film at 128 halved is the finished film at 64, nearly; by Lanczos both ways, what lies well below is left alone altogether."""
+    """Before Tanh, a film at 128 halved is the finished film at 64, nearly; by Lanczos and polynomials, what lies well below is left alone."""
     grown.generator.lagrange_from = lagrange_from
     for _ in range(3):
         step(grown, CONFIG, torch.rand(4, 1, 64, 64) * 2 - 1)
