@@ -223,7 +223,7 @@ def describe_run(path: Path) -> str:
     from .records import RunFolder, command_name
 
     folder = RunFolder.open(path)
-    levels = ", ".join(f"{r}: {v['steps']:,} steps in {v['seconds'] / 60:.1f} min{_nearness(v)}" for r, v in folder.run["levels"].items())
+    levels = ", ".join(f"{r}: {_training(v)}{_nearness(v)}" for r, v in folder.run["levels"].items())
     quoted = shlex.quote(str(path))
     what = {
         "notebook.ipynb": "the executed notebook", "samples": "a sample grid per level", "losses.png": "loss curves",
@@ -240,6 +240,10 @@ def describe_run(path: Path) -> str:
         if names:
             lines.append(f"  {', '.join(names)}: {meaning}")
     return "\n".join([*lines, f"{folder.run['data']['pyramid']}: the films it was trained on, at every level"])
+
+
+def _training(level: dict[str, Any]) -> str:
+    return f"{level['steps']:,} steps in {level['seconds'] / 60:.1f} min" if level["steps"] else "only enlarged"
 
 
 def _nearness(level: dict[str, Any]) -> str:

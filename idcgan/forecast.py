@@ -49,12 +49,13 @@ def forecast(config: RunConfig, schedule: Schedule, device: torch.device, out: P
     levels = range(len(config.resolutions))
     disk = refuse_a_full_disk(config, out)
     memory = max(way.memory for way in ways)
-    per_step = tuple(time_step(config, level, device, ways[level], processes) if level >= first else 0.0 for level in levels)
+    trained = [level for level in levels if level >= first and level not in schedule.only_enlarged]
+    per_step = tuple(time_step(config, level, device, ways[level], processes) if level in trained else 0.0 for level in levels)
     at_end = tuple(level_end(config, level, device, per_step[level]) if level >= first else 0.0 for level in levels)
     steps, seconds = [], []
     for level in levels:
-        if level < first:
-            count, cost = 0, 0.0
+        if level not in trained:
+            count, cost = 0, at_end[level]
         elif schedule.steps:
             count = schedule.steps[level]
             cost = count * per_step[level] + at_end[level]
@@ -95,7 +96,8 @@ def level_end(config: RunConfig, level: int, device: torch.device, per_step: flo
     began = time.perf_counter()
     with torch.no_grad():
         generator(torch.zeros(1, config.latent_dim, device=device)).sum().item()
-    return (config.samples + 8 * config.moments) * (time.perf_counter() - began)
+    moments = config.moments if per_step else 0  # nothing is trained there
+    return (config.samples + 8 * moments) * (time.perf_counter() - began)
 
 
 def disk_needed(config: RunConfig) -> int:

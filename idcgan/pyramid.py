@@ -86,6 +86,11 @@ class Pyramid:
         return sum(film["side"] >= resolution for film in self.films)
 
     @property
+    def finest(self) -> int:
+        """The side in pixels of the largest film, before it was brought to the levels."""
+        return max(film["side"] for film in self.films)
+
+    @property
     def fingerprint(self) -> str:
         """16 hexadecimal digits that change with any film, their order or an option, not with where the files lie or which code read them."""
         options = {name: value for name, value in self.options.items() if name != "reading"}

@@ -21,27 +21,36 @@ class Schedule:
     transition_share: float
     crops_from: int = 0  # levels from here on are each trained by themselves; 0: none
     settled: int = 0  # index of the highest level that needs no transition: the first, or one that a finished run is gone on with at
+    only_enlarged: frozenset[int] = frozenset()  # indices of levels that are not trained, since no film has anything new there
 
     @classmethod
-    def plan(cls, config: RunConfig, films: int, first: int = 0, settled: bool = False) -> Schedule:
+    def plan(cls, config: RunConfig, films: int, first: int = 0, settled: bool = False, finest: int = 0) -> Schedule:
         """From the config and the number of films; levels before index `first` are skipped and leave their share to the others.
 
-        `settled`: the networks that the run begins with have been through the transition of level `first`.
+        `settled`: the networks that the run begins with have been through the transition of level `first`. `finest`: the side of the largest
+        film; levels on crops whose level below shows all of it are not trained, and leave their share too. 0: larger than any level.
 
-        Raises InputError where a level would get no step at all.
+        Raises InputError where a level would get no step at all, and where no level would be trained.
         """
-        settled_at = first if settled else 0
-        largest = max(config.batch_at(level) for level in range(first, len(config.resolutions)))
+        settled_at, count = first if settled else 0, len(config.resolutions)
+        enlarged = frozenset(level for level in range(1, count) if config.on_crops(level) and 0 < finest <= config.resolutions[level - 1])
+        trained = [level for level in range(first, count) if level not in enlarged]
+        if not trained:
+            raise InputError(
+                f"no film is larger than {finest} x {finest}, so level {config.resolutions[first]} has nothing new to teach; "
+                f"give larger films, or resolutions that end at {config.resolutions[first - 1]}."
+            )
+        largest = max(config.batch_at(level) for level in trained)
         if largest > films:
             raise InputError(f"batch_size is {largest} and there are {films} films; give {films} or less.")
         rises = 0.0 if config.transition == "jump" else config.transition_share
-        raw = [share if level >= first else 0.0 for level, share in enumerate(config.shares())]
+        raw = [share if level in trained else 0.0 for level, share in enumerate(config.shares())]
         shares = [share / sum(raw) for share in raw]
         if config.minutes:
             until = tuple(60 * config.minutes * sum(shares[: i + 1]) for i in range(len(shares)))
-            return cls(config.resolutions, (), until, rises, config.crops_from, settled_at)
-        steps = tuple(_level_steps(config, level, films, share) if level >= first else 0 for level, share in enumerate(shares))
-        return cls(config.resolutions, steps, (), rises, config.crops_from, settled_at)
+            return cls(config.resolutions, (), until, rises, config.crops_from, settled_at, enlarged)
+        steps = tuple(_level_steps(config, level, films, share) if level in trained else 0 for level, share in enumerate(shares))
+        return cls(config.resolutions, steps, (), rises, config.crops_from, settled_at, enlarged)
 
     def progress(self, level: int, step: int, seconds: float) -> float:
         """How much of level `level` is behind us, 0 to 1: after `step` steps in it, `seconds` into the run."""
@@ -66,8 +75,11 @@ class Schedule:
         return min(1.0, max(0.02, (1.0 - gone) / cool_down)) if cool_down else 1.0
 
     def finished(self, level: int, step: int, seconds: float) -> bool:
-        """A level ends when its steps or its minutes are used up; by the clock it still makes one step, so that every level trains."""
-        return self.progress(level, step, seconds) >= 1.0 and step > 0
+        """A level ends when its steps or its minutes are used up; by the clock it still makes one step, so that every level trains.
+
+        One whose films are only enlarged ends as it begins.
+        """
+        return level in self.only_enlarged or (self.progress(level, step, seconds) >= 1.0 and step > 0)
 
     def replaced(self, level: int, progress: float) -> float:
         """The share of the batch that shows its higher-resolution twin: rises from 0 to 1, then stays (paper, section 4).

@@ -57,7 +57,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     state, origin = begin(config, where, init)
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
     settled = has_finished(init)
-    schedule = Schedule.plan(config, len(pyramid), state.level, settled)
+    schedule = Schedule.plan(config, len(pyramid), state.level, settled, pyramid.finest)
     cost = forecast(config, schedule, where, Path(out), ways, state.level, crew.size)
     folder = RunFolder.create(
         out, config, device=machine.describe(where), device_type=where.type, processes=crew.size, threads=torch.get_num_threads(),
@@ -70,9 +70,9 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
     line.say(f"{len(pyramid)} films on {machine.describe(where)}{by}; {cost.describe()}")
-    for sentence in (*filter(None, [origin]), *without_effect(config), *sparing(config, ways), *nothing_new(pyramid, config), *left_out(pyramid)):
+    for sentence in (*filter(None, [origin]), *without_effect(config), *sparing(config, ways), *nothing_new(pyramid, schedule), *left_out(pyramid)):
         line.say(sentence)
-    folder.run["warnings"] += nothing_new(pyramid, config)
+    folder.run["warnings"] += nothing_new(pyramid, schedule)
     with folder.locked():
         return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 
@@ -117,7 +117,7 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
     for of_an_earlier_sitting in ("error", "seconds", "final"):
         folder.run.pop(of_an_earlier_sitting, None)
     folder.write(status="running")
-    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False))
+    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False), pyramid.finest)
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
     others = differences(folder.run, config, where, crew.size)
     for other in others:
@@ -180,7 +180,7 @@ def _follow(crew: Crew, device: str) -> RunFolder | None:
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
     ways[0].take_memory()
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
-    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False))
+    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False), pyramid.finest)
     session = Session(config, pyramid, folder, schedule, ways, crew, ProgressLine(config, False))
     with Interruption(folder.path, listens=False) as interruption:
         run_levels(session, restore(folder, config, where), interruption)
@@ -193,13 +193,18 @@ def sparing(config: RunConfig, ways: tuple[Way, ...]) -> list[str]:
     return [f"to fit into memory, at level {'; at '.join(done)}. This costs time and changes nothing else."] if done else []
 
 
-def nothing_new(pyramid: Pyramid, config: RunConfig) -> list[str]:
-    """A sentence where levels are larger than the films themselves."""
-    short = {r: len(pyramid) - pyramid.native(r) for r in config.resolutions if pyramid.native(r) < len(pyramid)}
-    if not short:
-        return []
-    levels = ", ".join(f"{r} ({count} of {len(pyramid)} films)" for r, count in short.items())
-    return [f"some films are smaller than the level they are shown at: {levels}; there they are only enlarged and hold no new detail."]
+def nothing_new(pyramid: Pyramid, schedule: Schedule) -> list[str]:
+    """A sentence where trained levels are larger than the films themselves, and one where a level is for that reason not trained."""
+    levels = {r: level in schedule.only_enlarged for level, r in enumerate(schedule.resolutions)}
+    short = {r: len(pyramid) - pyramid.native(r) for r, enlarged in levels.items() if not enlarged and pyramid.native(r) < len(pyramid)}
+    says = []
+    if short:
+        where = ", ".join(f"{r} ({count} of {len(pyramid)} films)" for r, count in short.items())
+        says.append(f"some films are smaller than the level they are shown at: {where}; there they are only enlarged and hold no new detail.")
+    if schedule.only_enlarged:
+        where = ", ".join(str(r) for r, enlarged in levels.items() if enlarged)
+        says.append(f"no film is larger than {pyramid.finest} x {pyramid.finest}: at {where} nothing is trained, and made films are only enlarged.")
+    return says
 
 
 def _plan(config: RunConfig, memory_limit: float, where: torch.device, crew: Crew) -> tuple[Way, ...]:

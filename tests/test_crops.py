@@ -8,11 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 from conftest import assert_same_run
+from PIL import Image
 from torch import nn
 
 from idcgan import InputError, preset
 from idcgan.batches import MixedBatches, ResidentBatches
 from idcgan.building import build, build_discriminator
+from idcgan.cli import describe_run
 from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, cut_at
 from idcgan.fixed_maps import enlarge, lagrange
 from idcgan.memory import plan_memory
@@ -206,6 +208,27 @@ def test_a_run_on_crops_trains_stops_resumes_and_makes_films(films, tmp_path):
     assert_same_run(tmp_path / "run", whole.path)
     source = load_generator(tmp_path / "run")
     assert source.generator(torch.randn(1, config.latent_dim)).shape == (1, 1, 128, 128)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_level_that_no_film_is_large_enough_for_only_enlarges(tmp_path):
+    """It is said, written down and can be resumed; its films are those of the level below through the fixed map."""
+    (tmp_path / "films").mkdir()
+    for number, film in enumerate(Pyramid.build("phantom:normal:8", tmp_path / "phantoms", (64,), workers=1, progress=False).level(64)):
+        Image.fromarray(film[0]).save(tmp_path / "films" / f"{number}.png")
+    config = dataclasses.replace(CONFIG, epochs=6, lagrange_from=128)
+    stop = lambda row: (tmp_path / "run" / "stop").touch() if (row["level"], row["step"]) == (2, 4) else None  # noqa: E731
+    assert train(config, tmp_path / "films", tmp_path / "run", "cpu", progress=False, on_log=stop).run["status"] == "interrupted"
+    run = resume(tmp_path / "run", device="cpu", progress=False)
+    assert [level["steps"] for level in run.run["levels"].values()] == [6, 6, 0]
+    assert (run.run["status"], {int(row["level"]) for row in run.history()}) == ("finished", {1, 2})
+    assert "no film is larger than 64 x 64: at 128 nothing is trained, and made films are only enlarged." in run.run["warnings"]
+    assert (run.run["forecast"]["level_steps"], run.run["forecast"]["step_seconds"][2]) == ([6, 6, 0], 0.0)
+    assert ", 128: only enlarged" in describe_run(run.path)
+    z = torch.randn(3, config.latent_dim)
+    below, above = (load_generator(run.path, r).generator.eval() for r in (64, 128))
+    below.tanh = above.tanh = nn.Identity()  # whose ends could not be told apart
+    assert torch.allclose(above(z), lagrange(below(z)), atol=1e-5)
 
 
 @pytest.mark.usefixtures("quick")

@@ -88,6 +88,29 @@ def test_levels_that_init_skips_leave_their_share_to_the_others():
     assert clock.progress(1, 1, 15.0) == pytest.approx(0.5)
 
 
+@pytest.mark.parametrize("bound", [{"epochs": 300}, {"epochs": 0, "minutes": 10.0}])
+def test_where_no_film_is_larger_than_the_level_below_nothing_is_trained_on_crops(bound):
+    config = RunConfig(resolutions=(32, 64, 128, 256), crops_from=128, crop=64, batch_size=(4,), level_shares=(1.0, 1.0, 2.0, 4.0), **bound)
+    for finest, last in ((256, 3), (129, 3), (128, 2), (100, 2), (64, 1), (40, 1)):
+        schedule = Schedule.plan(config, 12, finest=finest)
+        assert [schedule.finished(level, 0, 0.0) for level in range(4)] == [level > last for level in range(4)], finest
+        assert schedule.steps[last + 1 :] == (0,) * (3 - last) if schedule.steps else schedule.until[last:] == pytest.approx((600.0,) * (4 - last))
+    thin = Schedule.plan(config, 12, finest=64)
+    assert thin.steps == (450, 450, 0, 0) if thin.steps else thin.until == pytest.approx((300.0, 600.0, 600.0, 600.0))
+    assert Schedule.plan(config, 12) == Schedule.plan(config, 12, finest=256)
+
+
+def test_levels_of_whole_films_are_trained_however_small_the_films_are():
+    """As the paper trains 2048: on films of 1024, enlarged."""
+    assert Schedule.plan(preset("paper-normal-15"), 138, finest=1024).steps == (51,) * 5
+
+
+def test_a_run_that_would_train_nothing_is_refused():
+    config = RunConfig(resolutions=(32, 64, 128), crops_from=128, crop=64, batch_size=(4,))
+    with pytest.raises(InputError, match=r"no film is larger than 64 x 64, so level 128 has nothing new to teach; .* end at 64"):
+        Schedule.plan(config, 12, 2, finest=64)
+
+
 def test_a_level_without_a_step_is_refused():
     with pytest.raises(InputError, match="level 32 without a single step; raise epochs"):
         Schedule.plan(RunConfig(resolutions=(16, 32), epochs=1, batch_size=(12,), level_shares=(9.0, 1.0)), 12)
