@@ -119,6 +119,21 @@ def silence_head(generator: Generator) -> None:
     nn.init.zeros_(generator.heads[str(generator.levels[-1])].conv.weight)
 
 
+@torch.no_grad()
+def even_out(generator: Generator) -> None:
+    """Take from each transposed convolution at stride 2 what makes a grid of features that do not change from place to place; in place.
+
+    Its kernel is four kernels, one for each pixel of a block of 2 x 2. Where their sums differ, even features come out as a grid, the same in
+    every film, and behind ReLU as finer ones. Each sum, of maps in by maps out, is set to the mean of the four. What is frozen stays.
+    """
+    for part in generator.newest().values() if generator.frozen else [generator]:
+        for layer in part.modules():
+            if isinstance(layer, nn.ConvTranspose2d) and layer.stride == (2, 2):
+                parts = layer.weight.unflatten(3, (-1, 2)).unflatten(2, (-1, 2))  # (in, out, taps, 2, taps, 2): a view
+                means = parts.mean((2, 4), keepdim=True)
+                parts.sub_(means - means.mean((3, 5), keepdim=True))
+
+
 def same_layers(old: nn.Module, new: nn.Module) -> dict[str, tuple[nn.Parameter, nn.Parameter]]:
     """Parameters that both networks have, by name: what an optimiser's memory can be carried over for."""
     theirs = dict(old.named_parameters())

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .augment import augment
+from .building import even_out
 from .config import RunConfig
 from .crew import ALONE, Crew, quiet, together
 from .networks import without_statistics
@@ -118,6 +119,8 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
             (loss_g / len(parts)).backward()
         words["loss_g"] = of_fake
     state.optimizer_g.step()
+    if config.even_kernels:
+        even_out(state.generator)
     discriminator.requires_grad_(True)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from . import checkpoint
-from .building import grow
+from .building import even_out, grow
 from .config import RunConfig
 from .errors import InputError
 from .intake import sha256_of
@@ -29,6 +29,15 @@ BORROWED = "projected."  # layers of D that judge by borrowed features
 
 
 def begin(config: RunConfig, device: torch.device, init: str | Path | None = None) -> tuple[State, str]:
+    """What `_begin` has found, its kernels even where they are to be: networks that were trained without may begin a run."""
+    state, says = _begin(config, device, init)
+    for network in (state.generator, state.average):
+        if config.even_kernels and network is not None:
+            even_out(network)
+    return state, says
+
+
+def _begin(config: RunConfig, device: torch.device, init: str | Path | None) -> tuple[State, str]:
     """The state that a run begins with, and a sentence where it is not the usual one.
 
     With `from_phantoms` both players are those of the package that have seen phantoms at the first resolution, where the networks
