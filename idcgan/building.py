@@ -120,7 +120,7 @@ def silence_head(generator: Generator) -> None:
 
 
 @torch.no_grad()
-def even_out(generator: Generator) -> None:
+def balance(generator: Generator) -> None:
     """Take from each transposed convolution at stride 2 what makes a grid of features that do not change from place to place; in place.
 
     Its kernel is four kernels, one for each pixel of a block of 2 x 2. Where their sums differ, even features come out as a grid, the same in

@@ -45,7 +45,7 @@ class RunConfig:
     min_feature_maps: int = 1  # no level has fewer, so that narrow tops do not ask for wide bottoms
     blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
     smooth_from: int = 0  # from this resolution on G enlarges bilinearly and then convolves 3 x 3, against checkerboards; 0: never
-    even_kernels: bool = False  # the four parts of a transposed kernel, one per pixel of a 2 x 2 block, sum to the same: no grid in every film
+    balanced_kernels: bool = False  # the four parts of a transposed kernel, one per pixel of a 2 x 2 block, sum to the same: no grid in every film
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
     grain: bool = False  # noise into G's features from 16 x 16 on: texture that z need not decide
     patches: bool = False  # D also judges patches of the films, with the weight that it gives to whole films
@@ -231,7 +231,7 @@ def without_effect(config: RunConfig) -> list[str]:
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
         "lagrange_from": (bool(config.lagrange_from) and not any(config.ways_up()), "no level enlarges a picture there"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
-        "even_kernels": (config.even_kernels and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to even out"),
+        "balanced_kernels": (config.balanced_kernels and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to balance"),
         "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),
     }
     return [f"{name} has no effect in this run: {why}." for name, (idle, why) in cases.items() if idle]

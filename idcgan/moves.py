@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from .augment import augment
-from .building import even_out
+from .building import balance
 from .config import RunConfig
 from .crew import ALONE, Crew, quiet, together
 from .networks import without_statistics
@@ -119,8 +119,8 @@ def move_g(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
             (loss_g / len(parts)).backward()
         words["loss_g"] = of_fake
     state.optimizer_g.step()
-    if config.even_kernels:
-        even_out(state.generator)
+    if config.balanced_kernels:
+        balance(state.generator)
     discriminator.requires_grad_(True)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from . import checkpoint
-from .building import even_out, grow
+from .building import balance, grow
 from .config import RunConfig
 from .errors import InputError
 from .intake import sha256_of
@@ -29,11 +29,11 @@ BORROWED = "projected."  # layers of D that judge by borrowed features
 
 
 def begin(config: RunConfig, device: torch.device, init: str | Path | None = None) -> tuple[State, str]:
-    """What `_begin` has found, its kernels even where they are to be: networks that were trained without may begin a run."""
+    """What `_begin` has found, its kernels balanced where they are to be: networks that were trained without may begin a run."""
     state, says = _begin(config, device, init)
     for network in (state.generator, state.average):
-        if config.even_kernels and network is not None:
-            even_out(network)
+        if config.balanced_kernels and network is not None:
+            balance(network)
     return state, says
 
 

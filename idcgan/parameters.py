@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,14 @@ def parse_parameter(notebook: Path, name: str, text: str) -> Any:
         return text
 
 
+def changes_of(text: str, notebook: str = "this notebook", parameters: Iterable[str] = OPTIONS) -> dict[str, str]:
+    """The parameter `changes`, fields with blanks between, as a dict. Raises InputError, also where a field is a parameter itself."""
+    changes = parse_changes(text.split())
+    if twice := sorted(changes.keys() & set(parameters)):
+        raise InputError(f"{twice[0]} is a parameter of {notebook}; give it as one, not in changes.")
+    return changes
+
+
 def config_of(notebook: Path, parameters: dict[str, Any]) -> tuple[str, RunConfig] | None:
     """The films and the config that notebook 04 makes of its parameters; None for a notebook that has not the same ones. Raises InputError."""
     known = parameters_of(notebook)
@@ -71,9 +80,7 @@ def config_of(notebook: Path, parameters: dict[str, Any]) -> tuple[str, RunConfi
     if not {"films", "preset"} <= values.keys() or values["films"] is None:
         return None
     options = {name: values[name] for name in OPTIONS if values.get(name) is not None}
-    changes = parse_changes((values.get("changes") or "").split())
-    if twice := sorted(options.keys() & changes.keys()):
-        raise InputError(f"{twice[0]} is a parameter of {notebook.name}; give it as one, not in changes.")
+    changes = changes_of(values.get("changes") or "", notebook.name, options)
     return values["films"], configure(values["preset"], values["films"], **options, **changes)
 
 

@@ -135,7 +135,7 @@ PRESETS["long"] = dict(
     PRESETS["recommended"],
     resolutions=(256, 512, 1024, 2048),
     minutes=110.0,
-    # little at 2048: in films that were enlarged to that D finds, in time, that nothing is new, and wins; in 18 minutes G answered with grain
+    # little at 2048, where few films have more than at 1024; where none has, nothing is trained there, and the others have its minutes
     level_shares=(0.545, 0.195, 0.185, 0.075),
     # as wide as recommended up to 256, and 16 maps above: with 8 the spectrum at 512 was 4 dB short in its middle
     feature_maps_g=2,
@@ -153,7 +153,7 @@ PRESETS["long"] = dict(
     # why is not known (docs/tries.md, Real and fake in one batch)
     one_batch_from=1024,
     # what is new at 512 is a fifteenth of a film; shown the film alone, D did not tell real from fake in 300 steps. At 1024, where it is less,
-    # half the Nyquist frequency stayed 3 dB short shown 16 times, 2.4 shown 32 times (docs/tries.md, What enlarging loses). At 2048, of films of
-    # 1024 enlarged, it is a quarter of what it is at 1024; shown 16 times, D saw nothing for 1,800 steps
+    # half the Nyquist frequency stayed 3 dB short shown 16 times, 2.4 shown 32 times (docs/tries.md, What enlarging loses). At 2048 64 times is a
+    # guess: it was asked of enlarged films only, where D saw nothing shown 16 times
     detail=(16.0, 16.0, 32.0, 64.0),
 )

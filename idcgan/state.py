@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from . import checkpoint, tuning
-from .building import build, even_out, grow, same_layers, standing_statistics
+from .building import balance, build, grow, same_layers, standing_statistics
 from .config import RunConfig
 from .crops import PatchDiscriminator
 from .errors import InputError, WorkError
@@ -70,8 +70,8 @@ def new_state(
     """The first state of level index `level` with these two players."""
     for network in (generator, discriminator):
         network.to(device=device, memory_format=tuning.memory_format(device)).train()
-    if config.even_kernels:
-        even_out(generator)
+    if config.balanced_kernels:
+        balance(generator)
     average = copy.deepcopy(generator).requires_grad_(False) if config.ema else None  # frozen layers are the same in both
     optimizer_g, optimizer_d = (_adam(network, rate, config) for network, rate in zip((generator, discriminator), config.rates(), strict=True))
     rng = torch.Generator().manual_seed(config.seed)

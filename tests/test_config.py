@@ -39,7 +39,7 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
     left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
-    left_out |= {"even_kernels": False}
+    left_out |= {"balanced_kernels": False}
     left_out |= {"projected": False, "crops_from": 0, "lagrange_from": 0, "one_batch_from": 0, "min_feature_maps": 1, "detail": (0.0,)}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
@@ -187,7 +187,7 @@ def test_a_field_that_is_gone_is_read_where_it_was_off():
         ({"one_batch_from": 64}, "one_batch_from"),
         ({"lagrange_from": 16, "growth": "reset"}, "lagrange_from"),
         ({"smooth_from": 8, "blur": True}, "blur"),
-        ({"smooth_from": 8, "even_kernels": True}, "even_kernels"),
+        ({"smooth_from": 8, "balanced_kernels": True}, "balanced_kernels"),
         ({"resolutions": (16,), "patches": True}, "patches"),
         ({}, ""),
         ({"patches": True, "level_shares": (1.0, 2.0)}, ""),
@@ -247,7 +247,7 @@ def test_the_hash_changes_with_every_field(field):
         "labels": "flipped", "augment": ("flip",), "learning_rate": 0.5, "micro_batch": 2,
         "precision": "bf16", "sync_batch_norm": False, "edges": "replicate", "fine_head": True, "grain": True, "patches": True, "projected": True,
         "kernels": "bilinear", "objective": "hinge", "crops_from": 4096, "from_phantoms": True,
-        "detail": (7.0,), "even_kernels": True,
+        "detail": (7.0,), "balanced_kernels": True,
     }  # fmt: skip
     now = getattr(base, field)
     value = others[field] if field in others else now + 1 if isinstance(now, int) else 0.9 * now + 0.07

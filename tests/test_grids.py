@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from idcgan.errors import InputError
 from idcgan.grids import TAKEN, _expand, read_grid
 from idcgan.origin import begin
-from idcgan.parameters import check_parameters, config_of
+from idcgan.parameters import changes_of, check_parameters, config_of
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK_04 = ROOT / "notebooks" / "04_incremental_training.ipynb"
@@ -198,6 +198,12 @@ def test_a_folder_of_films_is_seen_from_where_the_command_is_run(tmp_path, monke
 def test_a_parameter_of_the_notebook_is_refused_among_changes(tmp_path):
     path = write_04(tmp_path, product={"seed": [0]}, parameters={"preset": "tiny", "changes": "resolutions=16,32"})
     assert "resolutions is a parameter of 04_incremental_training.ipynb; give it as one, not in changes" in refusal(path)
+
+
+def test_notebook_04_refuses_it_too():
+    assert changes_of("ema=0.5 grain=true") == {"ema": "0.5", "grain": "true"}
+    with pytest.raises(InputError, match="seed is a parameter of this notebook; give it as one, not in changes"):
+        changes_of("ema=0.5 seed=3")
 
 
 @pytest.mark.parametrize(("name", "count"), [("paper", 4), ("ablation", 45), ("ablation-networks", 33), ("tiny", 12)])

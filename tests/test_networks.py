@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from idcgan.building import build, even_out, grow, initialise, same_layers, standing_statistics
+from idcgan.building import balance, build, grow, initialise, same_layers, standing_statistics
 from idcgan.config import RunConfig
 from idcgan.films import resize
 from idcgan.fixed_maps import _lanczos_rows, enlarge, halve, lagrange, lanczos_halve
@@ -202,7 +202,7 @@ def test_smooth_enlargement_has_no_checkerboard(edges):
 
 
 @pytest.mark.parametrize("edges", ["zeros", "replicate"])
-def test_even_kernels_make_no_grid_of_what_is_even(edges):
+def test_balanced_kernels_make_no_grid_of_what_is_even(edges):
     wanted = config((16,), kernels="he", edges=edges)
     generator, _ = build(wanted, 0, 0)
     even = torch.ones(1, 16, 12, 12)
@@ -213,17 +213,17 @@ def test_even_kernels_make_no_grid_of_what_is_even(edges):
 
     assert min(grid(up) for up in ups.values()) > 0.1
     before, first = generator.blocks["8"][0].conv.weight.clone(), generator.blocks["4"][0].weight.clone()
-    even_out(generator)
+    balance(generator)
     assert max(grid(up) for up in ups.values()) < 1e-5
     after = generator.blocks["8"][0].conv.weight
     assert torch.allclose(after.sum((2, 3)), before.sum((2, 3)), atol=1e-5), "as bright as before"
     assert torch.equal(generator.blocks["4"][0].weight, first), "the first layer makes each pixel of 4 x 4 by itself"
     again = after.clone()
-    even_out(generator)
+    balance(generator)
     assert torch.allclose(after, again, atol=1e-7)
 
 
-def test_kernels_stay_even_while_a_run_trains_and_grows():
+def test_kernels_stay_balanced_while_a_run_trains_and_grows():
     """In G, in its average, and through growth; and without the field they do not."""
 
     def unevenness(network):
@@ -231,13 +231,13 @@ def test_kernels_stay_even_while_a_run_trains_and_grows():
         sums = [torch.stack([k[:, :, y::2, x::2].sum((2, 3)) for y in (0, 1) for x in (0, 1)]) for k in kernels]
         return max((s - s.mean(0)).abs().max().item() for s in sums)
 
-    for even in (True, False):
-        wanted = config((16, 32), kernels="he", even_kernels=even, ema=0.9)
+    for balanced in (True, False):
+        wanted = config((16, 32), kernels="he", balanced_kernels=balanced, ema=0.9)
         state = start(wanted, CPU)
         for resolution in (16, 32):
             for _ in range(2):
                 step(state, wanted, films(4, resolution))
-            assert all((unevenness(network) < 1e-5) == even for network in (state.generator, state.average))
+            assert all((unevenness(network) < 1e-5) == balanced for network in (state.generator, state.average))
             if resolution == 16:
                 raise_resolution(state, wanted)
 

@@ -21,7 +21,7 @@ from IPython.display import Markdown, display
 
 from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
 from idcgan.building import build, grow, silence
-from idcgan.config import configure, parse_changes
+from idcgan.config import configure
 from idcgan.course import opening, source, tiny
 from idcgan.exercises import incremental_training as check
 from idcgan.fixed_maps import halve
@@ -33,6 +33,7 @@ from idcgan.moments import read_moments
 from idcgan.moves import move_d, move_g
 from idcgan.objectives import generator_loss, loss_on_fake, loss_on_real
 from idcgan.paper import settings_table
+from idcgan.parameters import changes_of
 from idcgan.plots import plot_losses, plot_rows, show, show_picture
 from idcgan.records import default_out
 from idcgan.sampling import picture
@@ -68,7 +69,7 @@ out = ""  # the run folder; empty: runs/ and a name with the time
 if tiny(False, True):  # tests: the same cells in seconds
     films, preset, out = "phantom:normal:48", "sketch", f"{tempfile.mkdtemp()}/run"
 
-more = parse_changes(changes.split())
+more = changes_of(changes)
 if preset == "laptop" and not (epochs or minutes or out):  # someone steps through, and waits for it
     minutes, more = 1.0, {"log_every": 2, **more}
     torch.set_num_threads(max(1, cores() - 1))  # a core for the browser: threads that wait for one are slow
