@@ -13,7 +13,7 @@ from .crops import PatchDiscriminator
 from .networks import Discriminator, Generator, feature_maps
 
 
-def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator]:
+def build(config: RunConfig, level: int, seed: int) -> tuple[Generator, Discriminator | PatchDiscriminator]:
     """Both networks for level index `level`, weights drawn as in DCGAN from a seed of their own."""
     generator, discriminator = build_generator(config, level), build_discriminator(config, level)
     rng = torch.Generator().manual_seed(seed)
@@ -74,14 +74,15 @@ def _he(layer: nn.Conv2d | nn.ConvTranspose2d, comes_out: bool) -> float:
     return 0.5 * terms**-0.5 if comes_out else (2 / terms) ** 0.5
 
 
-def grow(config: RunConfig, level: int, seed: int, generator: Generator, discriminator: Discriminator) -> tuple[Generator, Discriminator]:
+def grow(config: RunConfig, level: int, seed: int, generator: Generator, discriminator: Discriminator | PatchDiscriminator | None
+         ) -> tuple[Generator, Discriminator | PatchDiscriminator]:  # fmt: skip
     """The networks of level `level` from those of the level below; the old ones are left as they are.
 
     preserve: every layer is kept, and what is new starts silent, so G(z) is the old picture enlarged and D(x) the old
     verdict on the halved film (with transition = fade the new layers start as drawn, and `alpha` = 0 silences them;
     D's new verdict on patches starts silent there too).
     reset: layers between the latent and the old resolution are kept, the outer ones are new. scratch: all new.
-    At a level on crops D is a new one, which judges patches.
+    At a level on crops, whatever the transition, G's new head starts silent, and D is a new one, which judges patches (the old one may be None).
     """
     taller_g, taller_d = build(config, level, seed)
     if config.growth == "scratch":
@@ -121,10 +122,11 @@ def silence_head(generator: Generator) -> None:
 
 @torch.no_grad()
 def balance(generator: Generator) -> None:
-    """Take from each transposed convolution at stride 2 what makes a grid of features that do not change from place to place; in place.
+    """Make each transposed convolution at stride 2 turn even features into even ones, not into a grid of two pixels; in place.
 
     Its kernel is four kernels, one for each pixel of a block of 2 x 2. Where their sums differ, even features come out as a grid, the same in
-    every film, and behind ReLU as finer ones. Each sum, of maps in by maps out, is set to the mean of the four. What is frozen stays.
+    every film, and behind ReLU as finer ones (Sugawara et al. 2018). Each sum, of maps in by maps out, is set to the mean of the four. What is
+    frozen stays.
     """
     for part in generator.newest().values() if generator.frozen else [generator]:
         for layer in part.modules():

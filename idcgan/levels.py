@@ -72,9 +72,9 @@ def run_levels(session: Session, state: State, interruption: Interruption) -> bo
 def _train_level(session: Session, state: State, interruption: Interruption, clock: Clock, latents: Tensor) -> bool:
     """The rest of the level that `state` stands in. False where it was interrupted (and saved)."""
     config, folder, crew, schedule = session.config, session.folder, session.crew, session.schedule
-    if state.level in schedule.only_enlarged:
-        return True
     session.ways[state.level].take(state)
+    if schedule.finished(state.level, state.step, state.seconds):
+        return True
     state.wrapped = crew.wrap(state.generator, config), crew.wrap(state.discriminator, config)
     side = config.resolutions[state.level]
     watch = Watch(config, [sentence for sentence in folder.run["warnings"] if sentence.startswith(f"at {side} x {side}, ")])

@@ -73,8 +73,10 @@ def check_source(films: str | Path, config: RunConfig) -> None:
     if _is_phantom(films) or (Path(films).expanduser() / "manifest.json").is_file():
         return
     count = len(find_films(films, class_in(Path(films), config.label_class)))
-    if count < max(config.batch_size):
-        raise InputError(f"{films} holds {count} films and batch_size is {max(config.batch_size)}; add films or --set batch_size={max(2, count)}.")
+    # levels on crops are perhaps not trained, which the films' sizes say
+    largest = max(config.batch_at(level) for level in range(len(config.resolutions)) if not config.on_crops(level))
+    if count < largest:
+        raise InputError(f"{films} holds {count} films and batch_size is {largest}; add films or --set batch_size={max(2, count)}.")
 
 
 def class_in(films: Path, label_class: str) -> str | None:

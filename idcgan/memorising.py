@@ -137,14 +137,14 @@ def membership_by_discriminator(about: Subject, training: FilmSet, held_out: Fil
 
 
 def discriminator_of(about: Subject) -> Discriminator | PatchDiscriminator | None:
-    """The run's discriminator in eval mode, or None where it is gone or made for another resolution than that of the films."""
+    """The run's discriminator in eval mode, or None where it is gone, untrained, or made for another resolution than that of the films."""
     if about.run is None:
         return None
     try:
         state = restore(about.run, RunConfig.from_dict(about.run.run["config"]), torch.device("cpu"))
     except (InputError, WorkError):  # the report does not hang on a checkpoint that someone has tidied away
         return None
-    right = state.discriminator.levels[-1] == about.resolution
+    right = state.step > 0 and state.discriminator.levels[-1] == about.resolution
     return state.discriminator.eval().requires_grad_(False) if right else None
 
 

@@ -121,8 +121,9 @@ class Generator(nn.Module):
         """Twice the size, for level `to`: a crop does not say which that is."""
         return lagrange(picture) if self._by_lagrange(to) else enlarge(picture)
 
-    def _by_lagrange(self, level: int) -> bool:
-        return 0 < self.lagrange_from <= level
+    def _by_lagrange(self, to: int) -> bool:
+        """Whether what is enlarged to `to` on its way to a level, perhaps one four times the level below, goes there by polynomials."""
+        return 0 < self.lagrange_from <= next(level for level in self.levels if level >= to)
 
     def newest(self) -> dict[str, nn.Module]:
         """The layers, by name, that the highest level has and the one below has not."""

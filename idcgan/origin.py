@@ -31,9 +31,12 @@ BORROWED = "projected."  # layers of D that judge by borrowed features
 def begin(config: RunConfig, device: torch.device, init: str | Path | None = None) -> tuple[State, str]:
     """What `_begin` has found, its kernels balanced where they are to be: networks that were trained without may begin a run."""
     state, says = _begin(config, device, init)
-    for network in (state.generator, state.average):
-        if config.balanced_kernels and network is not None:
-            balance(network)
+    if not config.balanced_kernels:
+        return state, says
+    if state.generator.frozen:
+        return state, "balanced_kernels: what lies below is finished and stays as it is."
+    for network in filter(None, (state.generator, state.average)):
+        balance(network)
     return state, says
 
 
@@ -75,7 +78,7 @@ def _same_networks(state: State, config: RunConfig, other: dict[str, Any], weigh
 
     D's heads on borrowed features may be new: they are small, and learn at once.
     """
-    same = all(getattr(config, name) == other[name] for name in UNSEEN)
+    same = all(getattr(config, name) == other[name] for name in ("labels", *UNSEEN))
     return same and all(_shapes(net) == {k: v.shape for k, v in weights[who].items() if not k.startswith(BORROWED)}
                         for net, who in ((state.generator, "generator"), (state.discriminator, "discriminator")))  # fmt: skip
 
@@ -121,6 +124,7 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
     if config.resolutions[: level + 1] != reached:
         raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
     unseen = any(getattr(other, name) != getattr(config, name) for name in ("labels", *UNSEEN)) or other.ways_up()[:level] != config.ways_up()[:level]
+    unseen = unseen or any(other.on_crops(each) != config.on_crops(each) for each in range(level + 1))
     if unseen or (config.on_crops(level) and other.detail_at(level) != config.detail_at(level)):
         raise _other_shape(path, other, config, OF_BOTH)
     state = start(config, device, level)

@@ -38,7 +38,7 @@ class Schedule:
         if not trained:
             raise InputError(
                 f"no film is larger than {finest} x {finest}, so level {config.resolutions[first]} has nothing new to teach; "
-                f"give larger films, or resolutions that end at {config.resolutions[first - 1]}."
+                f"give larger films, or train without --init at resolutions that end at {config.resolutions[first - 1]} or below."
             )
         largest = max(config.batch_at(level) for level in trained)
         if largest > films:
@@ -64,7 +64,7 @@ class Schedule:
 
         A level on crops, whose layers are all new, has a fall of its own, and those below end theirs before the first of them.
         """
-        cropped = [bool(self.crops_from) and r >= self.crops_from for r in self.resolutions]
+        cropped = [self._on_crops(each) for each in range(len(self.resolutions))]
         first = level if cropped[level] else 0
         end = level + 1 if cropped[level] else len(cropped) - sum(cropped)
         if self.steps:
@@ -87,10 +87,12 @@ class Schedule:
         The first level, one that a finished run is gone on with at (`--init`), and those on crops, where new layers alone learn, have nothing to
         replace and show their own films throughout.
         """
-        on_crops = 0 < self.crops_from <= self.resolutions[level]
-        if level <= self.settled or self.transition_share == 0 or on_crops:
+        if level <= self.settled or self.transition_share == 0 or self._on_crops(level):
             return 1.0
         return min(1.0, progress / self.transition_share)
+
+    def _on_crops(self, level: int) -> bool:
+        return 0 < self.crops_from <= self.resolutions[level]
 
 
 class Clock:

@@ -57,7 +57,8 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     state, origin = begin(config, where, init)
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
     settled = has_finished(init)
-    schedule = Schedule.plan(config, len(pyramid), state.level, settled, pyramid.finest)
+    planned_from = {"first_level": state.level, "settled": settled, "finest": pyramid.finest}
+    schedule = _schedule(config, pyramid, planned_from)
     cost = forecast(config, schedule, where, Path(out), ways, state.level, crew.size)
     folder = RunFolder.create(
         out, config, device=machine.describe(where), device_type=where.type, processes=crew.size, threads=torch.get_num_threads(),
@@ -65,7 +66,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
         forecast=cost.to_dict(), memory_limit=memory_limit,
         data={"films": str(films), "pyramid": str(Path(pyramid.path).resolve()), "count": len(pyramid), "fingerprint": pyramid.fingerprint,
               "left_out": [film["reason"] for film in pyramid.left_out]},
-        init=str(init) if init else None, began_with=lineage(init, config) if init else None, first_level=state.level, settled=settled, origin=origin,
+        init=str(init) if init else None, began_with=lineage(init, config) if init else None, origin=origin, **planned_from,
     )  # fmt: skip
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
@@ -111,13 +112,13 @@ def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, 
         raise InputError(
             f"the films in {pyramid.path} are not those that {folder.path} was started with; put those back, or start a new run with these."
         )
+    schedule = _schedule(config, pyramid, folder.run)
     folder.cut_history(state.rows)
     let_go(folder, state.level + 1, state.step)
     (folder.path / "stop").unlink(missing_ok=True)
     for of_an_earlier_sitting in ("error", "seconds", "final"):
         folder.run.pop(of_an_earlier_sitting, None)
     folder.write(status="running")
-    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False), pyramid.finest)
     line = ProgressLine(config, progress, weights=folder.run["forecast"]["level_seconds"])
     others = differences(folder.run, config, where, crew.size)
     for other in others:
@@ -180,7 +181,7 @@ def _follow(crew: Crew, device: str) -> RunFolder | None:
     where = machine.choose_device(crew.device(device or folder.run["device_type"]))
     ways[0].take_memory()
     pyramid = Pyramid.open(folder.run["data"]["pyramid"])
-    schedule = Schedule.plan(config, len(pyramid), folder.run["first_level"], folder.run.get("settled", False), pyramid.finest)
+    schedule = _schedule(config, pyramid, folder.run)
     session = Session(config, pyramid, folder, schedule, ways, crew, ProgressLine(config, False))
     with Interruption(folder.path, listens=False) as interruption:
         run_levels(session, restore(folder, config, where), interruption)
@@ -205,6 +206,11 @@ def nothing_new(pyramid: Pyramid, schedule: Schedule) -> list[str]:
         where = ", ".join(str(r) for r, enlarged in levels.items() if enlarged)
         says.append(f"no film is larger than {pyramid.finest} x {pyramid.finest}: at {where} nothing is trained, and made films are only enlarged.")
     return says
+
+
+def _schedule(config: RunConfig, pyramid: Pyramid, run: dict[str, Any]) -> Schedule:
+    """As planned when the run began; runs that kept no `finest` trained each level."""
+    return Schedule.plan(config, len(pyramid), run["first_level"], run.get("settled", False), run.get("finest", 0))
 
 
 def _plan(config: RunConfig, memory_limit: float, where: torch.device, crew: Crew) -> tuple[Way, ...]:

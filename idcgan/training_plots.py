@@ -98,12 +98,14 @@ def plot_time_machine(moments: list[Moment], at: int, latent: int, ends: dict[in
 
 
 def plot_plan(schedule: Schedule, batch_size: int = 0) -> Figure:
-    """The levels of a run one after the other, as wide as they train, and the share replaced in each. With `batch_size`: in whole films."""
+    """The levels that a run trains, one after the other, as wide as they do, and the share replaced in each. With `batch_size`: in whole films."""
     ends = [sum(schedule.steps[: i + 1]) for i in range(len(schedule.steps))] if schedule.steps else [s / 60 for s in schedule.until]
     figure = Figure(figsize=(9, 2.3), layout="constrained")
     axes = figure.subplots()
     start = 0.0
     for level, (end, resolution) in enumerate(zip(ends, schedule.resolutions, strict=True)):
+        if level in schedule.only_enlarged:
+            continue
         inside = np.linspace(0, 1, 401)
         share = np.array([schedule.replaced(level, progress) for progress in inside])
         if batch_size:

@@ -47,7 +47,8 @@ class Watch:
         variety = (fake.std(0).mean() / real.std(0).mean().clamp(min=1e-6)).item()
         says = []
         if self._long("wins", row["d_real"] > 0.9 and row["d_fake"] < 0.1):
-            remedy = "a lower learning_rate_d" if self.config.augment else "augment=brightness,contrast,translation"
+            augmented = self.config.augment or self.config.on_crops(row["level"] - 1)  # crops are drawn anew as it is
+            remedy = "a lower learning_rate_d" if augmented else "augment=brightness,contrast,translation"
             says.append(
                 f"{where}: {ALARMS['wins']} (D(x) {row['d_real']:.2f}, D(G(z)) {row['d_fake']:.2f}), and G learns little; try {remedy}."
             )

@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from idcgan.building import build, build_discriminator
 from idcgan.cli import describe_run
 from idcgan.crops import ConvOfFilm2d, PatchDiscriminator, corners, corners_of, cut_at
 from idcgan.fixed_maps import enlarge, lagrange
+from idcgan.memorising import discriminator_of
 from idcgan.memory import plan_memory
 from idcgan.moves import step
 from idcgan.networks import feature_maps
@@ -25,7 +27,7 @@ from idcgan.pyramid import Pyramid
 from idcgan.records import RunFolder
 from idcgan.rules import check_dcgan_rules
 from idcgan.sampling import load_generator
-from idcgan.state import finished_generator, raise_resolution, start
+from idcgan.state import finished_generator, raise_resolution, save, start
 from idcgan.training import resume, train
 
 CPU = torch.device("cpu")
@@ -220,6 +222,9 @@ def test_a_level_that_no_film_is_large_enough_for_only_enlarges(tmp_path):
     stop = lambda row: (tmp_path / "run" / "stop").touch() if (row["level"], row["step"]) == (2, 4) else None  # noqa: E731
     assert train(config, tmp_path / "films", tmp_path / "run", "cpu", progress=False, on_log=stop).run["status"] == "interrupted"
     run = resume(tmp_path / "run", device="cpu", progress=False)
+    unbroken = load_generator(train(config, tmp_path / "films", tmp_path / "whole", "cpu", progress=False).path).generator.state_dict()
+    assert all(torch.equal(unbroken[name], value) for name, value in load_generator(run.path).generator.state_dict().items())
+    assert discriminator_of(SimpleNamespace(run=run, resolution=128)) is None, "it has learnt nothing, and cannot tell who was trained on"
     assert [level["steps"] for level in run.run["levels"].values()] == [6, 6, 0]
     assert (run.run["status"], {int(row["level"]) for row in run.history()}) == ("finished", {1, 2})
     assert "no film is larger than 64 x 64: at 128 nothing is trained, and made films are only enlarged." in run.run["warnings"]
@@ -256,6 +261,15 @@ def test_a_level_that_was_on_crops_is_not_gone_on_with_as_one_of_whole_films(gro
     assert start_from(file, dataclasses.replace(higher, lagrange_from=256), CPU).level == 3
     with pytest.raises(InputError, match="lagrange_from is 0 there and 128 here"):  # what lies below would make other films
         start_from(file, dataclasses.replace(higher, lagrange_from=128), CPU)
+
+
+def test_a_run_is_not_gone_on_with_where_other_levels_are_on_crops(tmp_path):
+    """With a fine head all shapes agree, and what lies below would make other films."""
+    config = dataclasses.replace(CONFIG, resolutions=(64, 128, 256), feature_maps_g=2, feature_maps_d=2, fine_head=True)
+    save(start(config, CPU, 2), config, RunFolder.create(tmp_path / "run", config, data={"fingerprint": "0"}))
+    assert start_from(tmp_path / "run", config, CPU).level == 2
+    with pytest.raises(InputError, match="crops_from is 128 there and 256 here"):
+        start_from(tmp_path / "run", dataclasses.replace(config, crops_from=256), CPU)
 
 
 @pytest.mark.parametrize(

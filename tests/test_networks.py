@@ -9,13 +9,14 @@ import torch.nn.functional as F
 from torch import nn
 
 from idcgan.building import balance, build, grow, initialise, same_layers, standing_statistics
-from idcgan.config import RunConfig
+from idcgan.config import RunConfig, preset
 from idcgan.films import resize
 from idcgan.fixed_maps import _lanczos_rows, enlarge, halve, lagrange, lanczos_halve
 from idcgan.layers import SmoothUp, Up, grain_of
 from idcgan.levels import finished_generator
 from idcgan.moves import set_alpha, step
 from idcgan.networks import Discriminator, Generator, feature_maps
+from idcgan.origin import begin
 from idcgan.rules import check_dcgan_rules
 from idcgan.state import raise_resolution, start
 
@@ -223,14 +224,15 @@ def test_balanced_kernels_make_no_grid_of_what_is_even(edges):
     assert torch.allclose(after, again, atol=1e-7)
 
 
+def unevenness(network):
+    """By how much the sums of the four parts of a kernel differ, at most."""
+    kernels = [m.weight for m in network.modules() if isinstance(m, nn.ConvTranspose2d) and m.stride == (2, 2)]
+    sums = [torch.stack([k[:, :, y::2, x::2].sum((2, 3)) for y in (0, 1) for x in (0, 1)]) for k in kernels]
+    return max((s - s.mean(0)).abs().max().item() for s in sums)
+
+
 def test_kernels_stay_balanced_while_a_run_trains_and_grows():
     """In G, in its average, and through growth; and without the field they do not."""
-
-    def unevenness(network):
-        kernels = [m.weight for m in network.modules() if isinstance(m, nn.ConvTranspose2d) and m.stride == (2, 2)]
-        sums = [torch.stack([k[:, :, y::2, x::2].sum((2, 3)) for y in (0, 1) for x in (0, 1)]) for k in kernels]
-        return max((s - s.mean(0)).abs().max().item() for s in sums)
-
     for balanced in (True, False):
         wanted = config((16, 32), kernels="he", balanced_kernels=balanced, ema=0.9)
         state = start(wanted, CPU)
@@ -240,6 +242,27 @@ def test_kernels_stay_balanced_while_a_run_trains_and_grows():
             assert all((unevenness(network) < 1e-5) == balanced for network in (state.generator, state.average))
             if resolution == 16:
                 raise_resolution(state, wanted)
+
+
+def test_players_that_were_not_balanced_are_where_a_run_begins_with_them():
+    """But not a finished generator below crops, which makes the films that it made."""
+    for wanted in (True, False):
+        state, says = begin(preset("quick", balanced_kernels=wanted), CPU)
+        assert says.startswith("both players begin with what they learnt")
+        assert all((unevenness(network) < 1e-5) == wanted for network in (state.generator, state.average))
+    state, says = begin(preset("long", balanced_kernels=True), CPU, "pretrained:normal")
+    assert says == "balanced_kernels: what lies below is finished and stays as it is."
+    assert unevenness(state.generator) > 0.1
+
+
+def test_on_the_way_to_a_level_four_times_the_one_below_pictures_are_enlarged_alike():
+    generator = Generator((16, 64), feature_maps(64, 4, 16), 8, grain=False, lagrange_from=64).eval()
+    below = Generator((16,), feature_maps(64, 4, 16), 8, grain=False).eval()
+    below.load_state_dict({k: v for k, v in generator.state_dict().items() if k in below.state_dict()})
+    nn.init.zeros_(generator.heads["64"].conv.weight)
+    z = draw(3, 8)
+    with torch.no_grad():
+        assert torch.allclose(before_tanh(generator, z), lagrange(lagrange(before_tanh(below, z))), atol=1e-6)
 
 
 def test_smooth_from_a_resolution_on():
@@ -380,8 +403,7 @@ def test_he_keeps_the_size_of_what_goes_through(kernels):
     for layer in (down, up):
         initialise(layer, torch.Generator().manual_seed(0), kernels)
     assert down(draw(4, 32, 16, 16))[..., 1:-1, 1:-1].square().mean().item() == pytest.approx(2, rel=0.1)
-    if kernels == "he":
-        assert up(draw(4, 64, 8, 8)).square().mean().item() == pytest.approx(2, rel=0.1)
+    assert up(draw(4, 64, 8, 8))[..., 2:-2, 2:-2].square().mean().item() == pytest.approx(2, rel=0.1)  # at the border pixels are repeated
 
 
 def test_bilinear_kernels_start_without_a_checkerboard():

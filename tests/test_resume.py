@@ -29,7 +29,7 @@ WAYS = {
     "preserve, fade, no average": {"transition": "fade", "ema": 0.0},
     "reset, no thread": {"growth": "reset", "workers": 0},
     "scratch, three threads, jump": {"growth": "scratch", "workers": 3, "transition": "jump"},
-    "batch per level, blur": {"batch_size": (4, 3), "blur": True, "log_every": 2, "labels": "flipped", "cool_down": 0.7},
+    "batch per level, blur": {"batch_size": (4, 3), "blur": True, "log_every": 2, "labels": "flipped", "cool_down": 0.7, "balanced_kernels": True},
     "projected": {"projected": True},
     "grain, patches, smooth": {"grain": True, "patches": True, "smooth_from": 32, "fine_head": True},
 }

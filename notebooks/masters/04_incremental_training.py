@@ -154,7 +154,7 @@ print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on
 # films. The plan of this run:
 
 # %%
-schedule = Schedule.plan(config, len(pyramid))
+schedule = Schedule.plan(config, len(pyramid), finest=pyramid.finest)
 print(f"transition {config.transition}, transition_share {config.transition_share}, {growing.batch_at(1)} films in a batch")
 plan = plot_plan(schedule, growing.batch_at(1))
 show(plan, alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
