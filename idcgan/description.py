@@ -123,8 +123,13 @@ def _spectrum(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     power = np.abs(np.fft.rfft2(flat)) ** 2 * np.float32(1 / flat.size)
     bins = np.bincount(radius.ravel(), (power * weight).ravel())[1 : side // 2 + 1]
     counts = np.bincount(radius.ravel(), np.broadcast_to(weight, power.shape).ravel())[1 : side // 2 + 1]
-    lattice = [_stands_out(power, side // period) if side // period > _REACH + 1 else 0.0 for period in PERIODS]
+    lattice = [_stands_out(power, side // period) if looked else 0.0 for period, looked in zip(PERIODS, looked_for(side), strict=True)]
     return _decibel(bins / counts).astype(np.float32), np.array(lattice, np.float32)
+
+
+def looked_for(side: int) -> np.ndarray:
+    """Which of PERIODS can be told from what surrounds them in films of `side` pixels: of 64 not 8, of 32 not 4."""
+    return side // np.array(PERIODS) > _REACH + 1
 
 
 def _decibel(power: np.ndarray | float) -> np.ndarray:

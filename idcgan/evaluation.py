@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from .judgement import judge
 from .memorising import membership_by_discriminator, search_for_copies
 from .records import surroundings
 from .settings import Settings
-from .subject import Subject, fingerprint, other_class, real_films, refuse_other_films, subject
+from .subject import Subject, fingerprint, other_class, own_films, real_films, refuse_other_films, square_of, subject
 from .usefulness import usefulness
 
 
@@ -80,9 +80,11 @@ def _collect(about: Subject, real: str | Path, train: str | Path, network: Featu
     if not train:
         refuse_other_films(about)
     train = train or about.training
+    about = replace(about, square=about.square or square_of(train, real))
     held = real_films(real, label_class, about.resolution, about.square, "--real")
     learnt = real_films(train, label_class, about.resolution, about.square, "--train") if train else []
     _refuse_overlap(held, learnt, real, train)
+    _refuse_overlap(held, own_films(about), real, about.training)
 
     def gather(title: str, items: list[Item]) -> FilmSet:
         return collect(title, items, network, settings.cache, settings.progress)
@@ -153,7 +155,7 @@ def _curves(evidence: Evidence) -> dict[str, Any]:
 def _both_classes(evidence: Evidence, real: Any, train: Any, source: Any, settings: Settings) -> tuple[str, Subject, list[Item]]:
     """The other class, its made films and its training films. Raises InputError where they are not to be had."""
     about, resolution = evidence.subject, evidence.subject.resolution
-    beside = other_class(train, evidence.label_class)
+    beside = other_class(train, evidence.label_class) if train else None
     if beside is None or evidence.other is None:
         raise InputError(
             f"--other asks for both classes of real films; give --real and --train folders that hold two classes (not {train or real}), "
@@ -161,7 +163,7 @@ def _both_classes(evidence: Evidence, real: Any, train: Any, source: Any, settin
         )
     wrong = beside[1]
     films = subject(source, settings.count, settings.seed, resolution, settings.device, settings.spread)
-    if films.label_class not in ("", wrong):
+    if films.label_class.lower() not in ("", wrong.lower()):
         raise InputError(f"--other {source} was trained on {films.label_class!r} films; it must be the other class, {wrong!r}.")
     if films.resolution != resolution:
         raise InputError(
@@ -169,6 +171,7 @@ def _both_classes(evidence: Evidence, real: Any, train: Any, source: Any, settin
         )
     learnt = real_films(beside[0], wrong, resolution, about.square, "--train")
     _refuse_overlap(evidence.other.items, learnt, real, train)
+    _refuse_overlap(evidence.other.items, own_films(films), real, films.training)
     return wrong, films, learnt
 
 

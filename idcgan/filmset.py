@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import zipfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -82,7 +82,18 @@ def real_items(source: str | Path, label_class: str | None, resolution: int, squ
         unread = [entry for entry in gone if entry["sha256"] is None]  # each says why, where the others are looked at
         items = [Item(entry["source"], f"{UNREAD}{entry['source']}", lambda entry=entry: entry["reason"]) for entry in unread]
         items += [Item(film.source, f"{film.sha256} {square} {resolution}", lambda film=film: prepare(film, [resolution], square)) for film in films]
-    return sorted(items, key=lambda item: hashlib.sha256(item.key.encode()).digest())
+    return _by_chance(items)
+
+
+def _by_chance(items: list[Item]) -> list[Item]:
+    """In the order of hashes of their keys, where films that are alike are not one behind the other: the first n would be few of them, repeated."""
+    met: Counter[str] = Counter()
+    order = []
+    for item in items:
+        again = met[item.key]
+        met[item.key] += 1
+        order.append((hashlib.sha256(f"{item.key} {again}".encode() if again else item.key.encode()).digest(), len(order), item))
+    return [item for *_, item in sorted(order, key=lambda entry: entry[:2])]
 
 
 def _pyramid_items(pyramid: Pyramid, resolution: int) -> list[Item]:

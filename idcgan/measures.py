@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .description import looked_for
 from .pool import Places, Pool, distance_by_scale
 from .significance import Measure
 
@@ -107,7 +108,8 @@ def spectrum(pool: Pool, a: Places, b: Places) -> float:
 
 def checkerboard(pool: Pool, a: Places, b: Places) -> float:
     """How much more than in the reference the grid frequencies of periods 2, 4 and 8 stand out, dB, at the worst of them."""
-    return float((pool.films.lattice[a].mean(0) - pool.films.lattice[b].mean(0)).max())
+    gap = pool.films.lattice[a].mean(0) - pool.films.lattice[b].mean(0)
+    return float(gap[looked_for(2 * pool.films.spectrum.shape[1])].max())
 
 
 def grey_levels(pool: Pool, a: Places, b: Places) -> float:

@@ -102,7 +102,10 @@ def evaluate_all(sources: list[Path], real: str, train: str, other: str, setting
 
 def default_report(source: Path) -> Path:
     """RUN/evaluation, or beside a file or folder of films FOLDER-evaluation."""
-    return source / "evaluation" if (source / "run.json").is_file() else source.resolve().with_name(f"{source.resolve().stem}-evaluation")
+    if (source / "run.json").is_file():
+        return source / "evaluation"
+    here = source.resolve()
+    return here.with_name(f"{here.name if here.is_dir() else here.stem}-evaluation")
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -219,7 +222,7 @@ def _table(report: dict[str, Any], family: str, title: str) -> str:
 def _row(entry: dict[str, Any]) -> str:
     unit = f" <small>{escape(entry['unit'])}</small>" if entry["unit"] else ""
     others = ", ".join(f"{escape(k)} {number(v)}" for k, v in entry["placed"].items() if k != "real" and np.isfinite(v))
-    verdict = '<td class="bad">told apart</td>' if entry["told_apart"] else '<td class="good">at the floor</td>'
+    verdict = '<td class="bad">told apart</td>' if entry["told_apart"] else '<td class="good">not told apart</td>'
     return (
         f"<tr><th scope='row'>{escape(entry['title'])}{unit}<br><small>sees {escape(entry['sees'])} ({escape(entry['reference'])})</small></th>"
         f"<td><b>{number(entry['value'])}</b></td><td>{span(entry)}</td><td>{entry['p']:.2g}</td>{verdict}<td>{number(entry['floor'])}</td>"
@@ -238,7 +241,9 @@ def _use_table(report: dict[str, Any]) -> str:
         for name, row in found["trained_on"].items()
     )
     head = "<tr><th>trained on</th><th>AUC</th><th>95 %</th><th>balanced accuracy</th><th>95 %</th></tr>"
-    note = f"{found['classifier']}; {found['draws']} seeds; {found['films']} films per class; tested on {found['held_out']} held-out films"
+    sets = (("real", found["real"]), ("made", found["made"]), ("held-out", found["held_out"]))
+    counts = "; ".join(f"{name} films: {', '.join(f'{n} {c}' for c, n in films.items())}" for name, films in sets)
+    note = f"{found['classifier']}; {found['draws']} seeds; {counts}"
     return f'<div class="scroll"><table><thead>{head}</thead><tbody>{rows}</tbody></table></div><p><small>{escape(note)}</small></p>'
 
 
@@ -258,18 +263,21 @@ def _made_by(about: dict[str, Any]) -> str:
 
 
 def comparison(reports: list[dict[str, Any]]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: a row per measure, a column per report, "*" where real films cannot be told apart; the floor of the first last.
+    """Head and rows: a row per measure, a column per report, "*" where real films cannot be told apart; the floor of the first that has it last.
 
-    Where resolutions or numbers of films differ the head says so: most measures hang on them.
+    Where resolutions, numbers of films or training films differ the head says so: most measures hang on them, and floors do.
     """
-    keys = [k for k, e in reports[0].items() if isinstance(e, dict) and "value" in e and "placed" in e]
+    keys = dict.fromkeys(k for r in reports for k, e in r.items() if isinstance(e, dict) and "value" in e and "placed" in e)
     sizes = [f" ({a['resolution']} x {a['resolution']}, {a['compared']} against {a['films']['held_out']})" for a in (r["about"] for r in reports)]
     uneven = len(set(sizes)) > 1
-    head = ["measure", *(r["about"]["name"] + size * uneven for r, size in zip(reports, sizes, strict=True)), "real films" + sizes[0] * uneven]
+    of_one = len({r["about"]["fingerprints"]["training"] for r in reports}) == 1
+    floor = "real films" + ("" if of_one else f" of {reports[0]['about']['name']}") + sizes[0] * uneven
+    head = ["measure", *(r["about"]["name"] + size * uneven for r, size in zip(reports, sizes, strict=True)), floor]
     rows = []
     for key in keys:
+        first = next(r[key] for r in reports if key in r)
         cells = [f"{written(r[key])}{'' if r[key]['told_apart'] else ' *'}" if key in r else "-" for r in reports]
-        rows.append([reports[0][key]["title"], *cells, written(reports[0][key], reports[0][key]["floor"])])
+        rows.append([first["title"], *cells, written(first, first["floor"])])
     return head, rows
 
 

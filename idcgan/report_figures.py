@@ -33,7 +33,10 @@ def plot_places(report: dict[str, Any]) -> Figure:
         cell.set_axis_off()
     for cell, entry in zip(axes.ravel(), entries.values(), strict=False):
         used |= _place(cell, entry)
-    handles = [Line2D([], [], color=MARKS[k][0], marker=MARKS[k][1], linestyle="", label=MARKS[k][2]) for k in MARKS if k in used]
+    labels = {k: words for k, (*_, words) in MARKS.items()}
+    if not report["about"]["seen"]:
+        labels["real"] = "real films: one half against the other"
+    handles = [Line2D([], [], color=MARKS[k][0], marker=MARKS[k][1], linestyle="", label=labels[k]) for k in MARKS if k in used]
     figure.legend(handles=handles, loc="outside upper center", ncols=3, fontsize=8, frameon=False)
     return figure
 
@@ -63,7 +66,7 @@ def plot_spectrum(report: dict[str, Any]) -> Figure:
     curves, side = report["curves"]["spectrum"], report["about"]["resolution"]
     styles = {
         "made": (MADE, 1.8, "the films in question"),
-        "real": (REAL, 1.4, "real training films"),
+        "real": (REAL, 1.4, "real training films" if report["about"]["seen"] else "real films, the other half"),
         "held-out": (HALVES, 1.4, "held-out real films"),
     }
     for name in ("held-out", "real", "made"):

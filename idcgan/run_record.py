@@ -69,7 +69,8 @@ def evaluation_of(path: str) -> tuple[dict[str, dict[str, Any]], tuple[str, ...]
         with open(f"{path}/evaluation/report.json", "rb") as handle:
             report = json.load(handle)
         about = report["about"]
-        judge = (str(about["fingerprints"]["held_out"]), str(about["features"]), str(about["resolution"]), str(about["compared"]))
+        sets = (about["fingerprints"]["held_out"], about["features"], about["resolution"], about["compared"])
+        judge = (*map(str, sets), f"{about.get('spread', 1.0):g}")
         kept = ("title", "value", "interval", "floor", "told_apart", "worse")
         found = {RENAMED.get(key, key): {name: entry.get(name) for name in kept} for key, entry in report.items() if _measure(entry)}
         return found, judge

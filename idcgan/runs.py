@@ -15,7 +15,8 @@ from .run_record import alive, evaluation_of, figures_of, films_of, glanced, his
 
 STATUSES = ("finished", "running", "interrupted", "stopped", "failed", "damaged")
 NOT_SEARCHED = {"pyramids", "descriptions"}  # what lies beside runs and holds thousands of files
-OTHER_JUDGES = "against other held-out films, by other features, at another resolution or with another number of films"  # of two evaluations
+# of two evaluations
+OTHER_JUDGES = "against other held-out films, by other features, at another resolution, with another number of films or of latents farther out or in"
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Run:
     levels: dict[int, dict[str, Any]] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     judged: dict[str, dict[str, Any]] = field(default_factory=dict)
-    judge: tuple[str, ...] = ()  # held-out films, features, resolution and number of films of the evaluation: figures of other judges are others
+    judge: tuple[str, ...] = ()  # held-out films, features, resolution, number of films, spread: figures of other judges are others
     fingerprint: str = ""  # of the pyramid: of its films and its options
     glanced: int = 0  # films that its distances were measured with; 0: not known
 

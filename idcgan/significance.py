@@ -41,14 +41,16 @@ def p_value(measure: Measure, pool: Pool, draws: int, seed: int) -> float:
     """How often sets shuffled together at random are as far apart or farther (exact permutation test, Phipson and Smyth 2010)."""
     rng = np.random.default_rng(seed)
     observed = measure.statistic(pool, pool.candidate_at, pool.reference_at)
+    if np.isnan(observed):  # of a few films, a measure on part of them may be left with none
+        return 1.0
     slack = 1e-9 * abs(observed)  # a tie is a tie whatever order the sums were made in
-    reached, asked = 0, 0
+    # those that the measure looks at: were all shuffled, as many of either side would no longer be among them
+    places = np.sort(pool.paired) if measure.key == "ms_ssim" else np.arange(sum(pool.counts))
+    made, reached = int((places < pool.counts[0]).sum()), 0
     for _ in range(draws):
-        order = rng.permutation(sum(pool.counts))
-        found = measure.statistic(pool, order[: pool.counts[0]], order[pool.counts[0] :])
-        asked += not np.isnan(found)  # of a few films, a measure on part of them may be left with none
-        reached += bool(found >= observed - slack)
-    return (1 + reached) / (1 + asked)
+        order = rng.permutation(places)
+        reached += bool(measure.statistic(pool, order[:made], order[made:]) >= observed - slack)
+    return (1 + reached) / (1 + draws)
 
 
 def interval(measure: Measure, pool: Pool, draws: int, seed: int) -> tuple[float, float]:

@@ -69,7 +69,15 @@ def refuse_other_films(about: Subject) -> None:
         )
 
 
+def own_films(about: Subject) -> list[Item]:
+    """The films that a run was trained on, where they are at hand and as they were then; none where nothing says which these are."""
+    unchanged = about.run and about.training and Pyramid.open(about.training).fingerprint == about.run.run["data"]["fingerprint"]
+    return real_items(about.training, None, about.resolution) if unchanged else []
+
+
 def _folder(path: Path, resolution: int) -> Subject:
+    if found := classes_in(path):
+        raise InputError(f"{path} holds films by class ({', '.join(found)}); name one of these folders, such as {path / found[0]}.")
     films = find_films(path)
     side = min(read_film(films[0]).shape)
     resolution = resolution or max((r for r in ALLOWED_RESOLUTIONS if r <= side), default=SMALLEST)
@@ -101,6 +109,12 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
         if theirs and ours and theirs.lower() != ours.lower():
             raise InputError(f"{option} {path} is a pyramid of {name} {theirs!r}, and the films are of {name} {ours!r}; name one of theirs.")
     return real_items(path, None, resolution)
+
+
+def square_of(*sources: str | Path) -> str:
+    """How the first pyramid among sources of real films made its films square; "" where there is none."""
+    folders = [Path(source).expanduser() for source in sources if source]
+    return next((Pyramid.open(path).square for path in folders if (path / "manifest.json").is_file()), "")
 
 
 def as_it_is_called(folder: Path, label_class: str) -> str:

@@ -24,11 +24,13 @@ from idcgan.features import _chest_weights
 from idcgan.measures import MEASURES
 from idcgan.objectives import Verdicts
 from idcgan.pyramid import Pyramid
-from idcgan.report import comparison
+from idcgan.report import comparison, default_report
+from idcgan.run_record import evaluation_of
 from idcgan.settings import Settings
-from idcgan.subject import real_films, subject
+from idcgan.subject import real_films, square_of, subject
 from idcgan.training import train
 from idcgan.usefulness import _score as classified
+from idcgan.usefulness import usefulness
 from idcgan.verdicts import UNSEEN, limits, verdicts
 
 HELD_OUT = "phantom:normal:16:7"
@@ -292,6 +294,12 @@ def test_films_of_latents_farther_out_are_other_films_and_the_page_says_so(judge
     assert report["about"]["spread"] == 1
     assert far["about"]["fingerprints"]["made"] != report["about"]["fingerprints"]["made"]
     assert far["swd"]["value"] != report["swd"]["value"]
+    judges = []
+    for name, found in (("near", report), ("far", far), ("older", {**report, "about": {k: v for k, v in report["about"].items() if k != "spread"}})):
+        (tmp_path / name / "evaluation").mkdir(parents=True, exist_ok=True)
+        (tmp_path / name / "evaluation" / "report.json").write_text(json.dumps(found))
+        judges.append(evaluation_of(str(tmp_path / name))[1])
+    assert judges[0] == judges[2] != judges[1], "the table of runs does not compare them"
     assert "latents 1.5 times as far out as in training" in (tmp_path / "far" / "report.html").read_text()
 
 
@@ -325,6 +333,46 @@ def test_made_films_that_are_the_same_are_all_counted(tmp_path):
     assert len(real_films(made, "", 32, "crop", "--real")) == 9
 
 
+def test_the_first_of_a_collapsed_folder_are_not_one_film_over_and_over(tmp_path):
+    for number in range(12):
+        for copy in range(8):
+            write_film(tmp_path / f"{number}-{copy}.png", number)
+    keys = [item.key for item in subject(tmp_path, 0, 0, 32).items]
+    assert len(keys) == 96
+    assert len(set(keys[:12])) >= 6, "12 drawn at random of 12 films, 8 of each: 8 kinds on average"
+
+
+def test_a_folder_of_made_films_of_both_classes_is_refused(judge, tmp_path):
+    for name in ("normal", "abnormal"):
+        write_films(tmp_path / "made" / name, 9)
+    said = judge(tmp_path / "made", "--real", HELD_OUT, "--class", "normal")
+    refused(said, everything_below(tmp_path), tmp_path, "holds films by class (abnormal, normal)", "name one of these folders")
+
+
+def test_held_out_films_that_the_run_was_trained_on_are_refused_whatever_train_says(judge, finished_run, pyramid_path):
+    before = everything_below(finished_run)
+    refused(judge(finished_run, "--real", pyramid_path, "--train", "phantom:normal:20:99"), before, finished_run, "held-out films must be others")
+
+
+def test_a_padded_pyramid_says_how_the_other_films_are_made_square(judge, tmp_path):
+    """Not of a folder of made films, which does not tell."""
+    made, real = write_films(tmp_path / "made", 10), write_films(tmp_path / "real", 10, seed=300)
+    Pyramid.build(write_films(tmp_path / "train", 10, seed=600), tmp_path / "p", (32,), "pad", progress=False, workers=1)
+    said = judge(made, "--real", real, "--train", tmp_path / "p", "--out", tmp_path / "r")
+    assert said.code == 0, said.err
+    assert square_of("", tmp_path / "p", real) == "pad"
+    keys = {item.key.split()[1] for item in real_films(real, "", 32, square_of(tmp_path / "p", real), "--real")}
+    assert keys == {"pad"}
+
+
+def test_reports_of_folders_with_dots_in_their_names_lie_apart(tmp_path):
+    for name in ("made-1.15", "made-1.2"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "generator-0256.safetensors").touch()
+    names = [default_report(tmp_path / name).name for name in ("made-1.15", "made-1.2", "generator-0256.safetensors")]
+    assert names == ["made-1.15-evaluation", "made-1.2-evaluation", "generator-0256-evaluation"]
+
+
 def test_without_training_films_nothing_is_said_of_copies(judge, tmp_path):
     made = write_films(tmp_path / "made", 10)
     said = judge(made, "--real", "phantom:normal:20:3", "--out", tmp_path / "r", "--resolution", 32, "--json", tmp_path / "figures.json")
@@ -339,11 +387,11 @@ def test_without_training_films_nothing_is_said_of_copies(judge, tmp_path):
 
 def test_usefulness_of_both_classes(judge, tmp_path, cache):
     """Made films that are real ones by another name are as useful as real ones; chance is chance."""
-    for part, seed in (("made", 5), ("train", 6), ("val", 7)):
+    for part, count, seed in (("made", 72, 5), ("train", 24, 6), ("val", 24, 7)):
         for label_class in ("normal", "abnormal"):
             folder = tmp_path / part / label_class
             folder.mkdir(parents=True)
-            pyramid = Pyramid.build(f"phantom:{label_class}:24:{seed}", tmp_path / "p" / f"{part}{label_class}", (64,), progress=False, workers=1)
+            pyramid = Pyramid.build(f"phantom:{label_class}:{count}:{seed}", tmp_path / "p" / f"{part}{label_class}", (64,), progress=False, workers=1)
             for i, film in enumerate(pyramid.level(64)[:, 0]):
                 Image.fromarray(film).save(folder / f"{i:02}.png")
     said = judge(tmp_path / "made" / "normal", "--real", tmp_path / "val", "--train", tmp_path / "train", "--class", "normal",
@@ -357,6 +405,7 @@ def test_usefulness_of_both_classes(judge, tmp_path, cache):
     assert auc["synthetic"]["value"] > auc["shuffled labels"]["value"]
     assert auc["shuffled labels"]["interval"][0] < 0.5 < auc["shuffled labels"]["interval"][1]
     assert all(row["interval"][0] <= row["value"] <= row["interval"][1] for row in auc.values())
+    assert (found["real"], found["made"]) == ({"abnormal": 24, "normal": 24}, {"abnormal": 24, "normal": 24})
     assert "usefulness.png" in {p.name for p in (tmp_path / "r").iterdir()}
     shutil.copy(tmp_path / "train" / "abnormal" / "00.png", tmp_path / "val" / "abnormal" / "again.png")
     said = judge(tmp_path / "made" / "normal", "--real", tmp_path / "val", "--train", tmp_path / "train", "--class", "normal",
@@ -370,6 +419,22 @@ def test_the_same_films_twice_teach_a_classifier_nothing():
     (films, held_out), label = rng.normal(size=(2, 60, 8)), np.repeat([0, 1], 30)
     twice = np.concatenate([films, films]), np.concatenate([label, label])
     assert np.allclose(classified((films, label), (held_out, label)), classified(twice, (held_out, label)), atol=1e-6)
+
+
+def test_real_films_are_not_held_back_for_made_ones():
+    """Few made films leave the real ones whole; copies of the films that were learnt add nothing, and new ones of their kind do."""
+    rng = np.random.default_rng(0)
+    middle = {"abnormal": np.full(12, 0.35), "normal": np.zeros(12)}
+
+    def films(count):
+        return {c: rng.normal(size=(count, 12)) + at for c, at in middle.items()}
+
+    real, held_out = films(30), films(400)
+    few, copies, new = (usefulness(real, made, held_out, seed=0) for made in (films(3), real, films(30)))
+    assert (few["real"], few["made"]) == ({"abnormal": 30, "normal": 30}, {"abnormal": 3, "normal": 3})
+    assert few["trained_on"]["real"]["auc"]["value"] == pytest.approx(copies["trained_on"]["real"]["auc"]["value"], abs=0.01)
+    assert abs(copies["gain"]["value"]) < 0.01
+    assert new["gain"]["value"] > 0.02
 
 
 # ---- what it catches ---------------------------------------------------------------------------------------------------

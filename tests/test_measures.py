@@ -11,9 +11,9 @@ from torch import nn
 from idcgan.description import Description, describe, film_patches, scales, stack
 from idcgan.features import load_features
 from idcgan.filmset import collect, real_items
-from idcgan.measures import MEASURES, fid, grey_levels, kid, ms_ssim, spectrum, swd_scales, vendi
+from idcgan.measures import MEASURES, checkerboard, fid, grey_levels, kid, ms_ssim, spectrum, swd_scales, vendi
 from idcgan.pool import DIRECTIONS, Pool, ms_ssim_of_pairs
-from idcgan.significance import interval, p_value
+from idcgan.significance import Measure, interval, p_value
 
 BY_KEY = {m.key: m for m in MEASURES}
 
@@ -269,6 +269,17 @@ def test_a_grid_stands_out_at_its_period(network, period, place):
     assert np.abs(np.delete(rise, place)).max() < 5 if period != 8 else rise[place] == rise.max()
 
 
+def test_grids_that_are_not_looked_for_count_for_nothing(network):
+    """In films of 64 one of eight pixels: where made films have less of the others than real ones, so says the figure."""
+    rng = np.random.default_rng(0)
+    plain = [rng.normal(128, 20, (64, 64)) for _ in range(4)]
+    rows, columns = np.indices((64, 64))
+    grids = np.where((rows + columns) % 2 == 0, 5, -5) + np.where((rows // 2 + columns // 2) % 2 == 0, 5, -5)
+    made, real = (stack([describe((film + more).clip(0, 255).astype(np.uint8), network, 0) for film in plain]) for more in (0, grids))
+    assert both(checkerboard, Pool(made, real)) < -3
+    assert both(checkerboard, Pool(real, made)) > 3
+
+
 def test_the_spectrum_difference_of_a_scaled_film_is_its_scale_in_decibel(network):
     film = np.random.default_rng(0).normal(128, 15, (64, 64))
     films = [np.rint(128 + s * (film - 128)).clip(0, 255).astype(np.uint8) for s in (1.0, 2.0)]
@@ -294,6 +305,21 @@ def test_p_values_of_like_sets_are_spread_evenly():
     p = [p_value(BY_KEY["kid"], _alike(seed), 39, seed) for seed in range(80)]
     assert 0.33 < np.mean(np.array(p) <= 0.5) < 0.67  # binomial, 80 draws: outside in 2 of 1,000
     assert np.mean(np.array(p) <= 0.1) < 0.22
+
+
+def test_pairs_are_shuffled_among_those_that_are_compared():
+    """MS-SSIM looks at 20 films of each set; 20 of each are on either side of every shuffle, whatever else the sets hold."""
+    seen = []
+
+    def among(pool, a, b):
+        seen.append((len(np.intersect1d(a, pool.paired)), len(np.intersect1d(b, pool.paired)), tuple(a)))
+        return 0.0
+
+    rng = np.random.default_rng(0)
+    pool = Pool(*(described(rng.normal(size=(count, 8)), rng) for count in (90, 30)))
+    p_value(Measure("ms_ssim", "", "", "high", "", "", among), pool, 30, 0)
+    assert {counts[:2] for counts in seen[1:]} == {(20, 20)}
+    assert len({counts[2] for counts in seen[1:]}) == 30
 
 
 def _alike(seed: int) -> Pool:

@@ -396,8 +396,7 @@ show(
 # %% [markdown]
 # Ask for the *gain* with its interval, on the same seeds and the same held-out films. With so few held-out films even a perfect generator's gain
 # may not show. Made films can add only what the generator has learnt somewhere: from its training films, or from what its networks had seen before
-# (phantoms and photographs, in `recommended`); the *perfect* one above is better than any, for it draws new films from the truth. And plain copies of
-# training films show a gain too, for they bring back those that a draw left out. So look for copies first.
+# (phantoms and photographs, in `recommended`); the *perfect* one above is better than any, for it draws new films from the truth.
 
 # %% [markdown]
 # ## Ask people
