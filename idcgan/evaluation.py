@@ -24,7 +24,7 @@ from .judgement import judge
 from .memorising import membership_by_discriminator, search_for_copies
 from .records import surroundings
 from .settings import Settings
-from .subject import Subject, fingerprint, other_class, own_films, real_films, refuse_other_films, square_of, subject
+from .subject import Subject, fingerprint, made_as, other_class, own_films, real_films, refuse_other_films, subject
 from .usefulness import usefulness
 
 
@@ -80,9 +80,10 @@ def _collect(about: Subject, real: str | Path, train: str | Path, network: Featu
     if not train:
         refuse_other_films(about)
     train = train or about.training
-    about = replace(about, square=about.square or square_of(train, real))
-    held = real_films(real, label_class, about.resolution, about.square, "--real")
-    learnt = real_films(train, label_class, about.resolution, about.square, "--train") if train else []
+    square, drawn = made_as(train, real)
+    about = replace(about, square=about.square or square, drawn=drawn)
+    held = real_films(real, label_class, about.resolution, about.square, "--real", drawn)
+    learnt = real_films(train, label_class, about.resolution, about.square, "--train", drawn) if train else []
     _refuse_overlap(held, learnt, real, train)
     _refuse_overlap(held, own_films(about), real, about.training)
 
@@ -107,7 +108,7 @@ def _collect(about: Subject, real: str | Path, train: str | Path, network: Featu
     wrong = None
     if beside:
         with contextlib.suppress(InputError):  # a landmark, no condition: a few films of it are none
-            wrong = gather("other class", real_films(beside[0], beside[1], about.resolution, about.square, "--real"))
+            wrong = gather("other class", real_films(beside[0], beside[1], about.resolution, about.square, "--real", drawn))
     return Evidence(about, made, held_out, training, wrong, bool(learnt), label_class)
 
 
@@ -169,7 +170,7 @@ def _both_classes(evidence: Evidence, real: Any, train: Any, source: Any, settin
         raise InputError(
             f"--other {source} makes films of {films.resolution} and {about.name} of {resolution}; make them the same with --resolution."
         )
-    learnt = real_films(beside[0], wrong, resolution, about.square, "--train")
+    learnt = real_films(beside[0], wrong, resolution, about.square, "--train", about.drawn)
     _refuse_overlap(evidence.other.items, learnt, real, train)
     _refuse_overlap(evidence.other.items, own_films(films), real, films.training)
     return wrong, films, learnt

@@ -68,16 +68,17 @@ class FilmSet:
         return self.at(range(min(count, len(self))))
 
 
-def real_items(source: str | Path, label_class: str | None, resolution: int, square: str = "crop", alike: bool = False) -> list[Item]:
+def real_items(source: str | Path, label_class: str | None, resolution: int, square: str = "crop", alike: bool = False, drawn: int = 0) -> list[Item]:
     """The films of a folder, a pyramid or "phantom:normal:COUNT:SEED", in the order of their hashes.
 
     Which come first then hangs on nothing but chance, and the first n are as good as n drawn at random. Of files that are the same to the byte
-    one is taken, or all where they may be `alike`: in a folder of made films they are what a collapse looks like. Raises InputError.
+    one is taken, or all where they may be `alike`: in a folder of made films they are what a collapse looks like. Phantoms are drawn at `drawn` (0:
+    `resolution`). Raises InputError.
     """
     if not str(source).startswith("phantom:") and (Path(source).expanduser() / "manifest.json").is_file():
         items = _pyramid_items(Pyramid.open(Path(source).expanduser()), resolution)
     else:
-        films, _ = candidates(source, label_class, resolution)
+        films, _ = candidates(source, label_class, drawn or resolution)
         films, gone = identified(films, cores(), progress=False, alike=alike)
         unread = [entry for entry in gone if entry["sha256"] is None]  # each says why, where the others are looked at
         items = [Item(entry["source"], f"{UNREAD}{entry['source']}", lambda entry=entry: entry["reason"]) for entry in unread]

@@ -27,6 +27,7 @@ class Subject:
     resolution: int
     label_class: str = ""
     square: str = ""  # how the films of its training were made square, where it says so
+    drawn: int = 0  # where phantoms of its training were drawn, see `real_films`
     training: str = ""
     run: RunFolder | None = None
     projected: bool = False  # whether D was lent the features of `projected.py`
@@ -57,7 +58,8 @@ def subject(source: str | Path, count: int, seed: int, resolution: int = 0, devi
         return Subject(path.stem, items, made.resolution, label_class, square, projected=projected, init=init)
     pyramid = Path(run.run["data"]["pyramid"])
     there = (pyramid / "manifest.json").is_file() and made.resolution in Pyramid.open(pyramid).resolutions
-    return Subject(path.name, items, made.resolution, label_class, square, str(pyramid) if there else "", run, projected, init)
+    return Subject(path.name, items, made.resolution, label_class, square, training=str(pyramid) if there else "", run=run, projected=projected,
+                   init=init)  # fmt: skip
 
 
 def refuse_other_films(about: Subject) -> None:
@@ -87,16 +89,17 @@ def _folder(path: Path, resolution: int) -> Subject:
     return Subject(path.resolve().name, real_items(path, None, resolution, alike=True), resolution)
 
 
-def real_films(source: str | Path, label_class: str, resolution: int, square: str, option: str) -> list[Item]:
+def real_films(source: str | Path, label_class: str, resolution: int, square: str, option: str, drawn: int = 0) -> list[Item]:
     """Real films as `real_items` has them, with what an option must not name refused: films that this program made.
 
+    `drawn`: where phantoms are drawn, as those of a pyramid are at its highest level, and reduced from there. 0: at `resolution`.
     Raises InputError naming the option.
     """
     source = str(source)
     if source.startswith("phantom:"):
         if label_class and source.split(":")[1] != label_class.lower():
             raise InputError(f"{option} is {source} and the films are of class {label_class!r}; name phantom:{label_class}.")
-        return real_items(source, None, resolution, square or "crop")
+        return real_items(source, None, resolution, square or "crop", drawn=drawn)
     path = Path(source).expanduser()
     if not (path / "manifest.json").is_file():
         wanted = class_in(path, as_it_is_called(path, label_class))
@@ -111,10 +114,11 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
     return real_items(path, None, resolution)
 
 
-def square_of(*sources: str | Path) -> str:
-    """How the first pyramid among sources of real films made its films square; "" where there is none."""
+def made_as(*sources: str | Path) -> tuple[str, int]:
+    """How the first pyramid among sources of real films made its films square, and its highest level; "" and 0 where there is none."""
     folders = [Path(source).expanduser() for source in sources if source]
-    return next((Pyramid.open(path).square for path in folders if (path / "manifest.json").is_file()), "")
+    pyramids = (Pyramid.open(path) for path in folders if (path / "manifest.json").is_file())
+    return next(((pyramid.square, pyramid.resolutions[-1]) for pyramid in pyramids), ("", 0))
 
 
 def as_it_is_called(folder: Path, label_class: str) -> str:

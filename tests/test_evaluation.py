@@ -27,7 +27,7 @@ from idcgan.pyramid import Pyramid
 from idcgan.report import comparison, default_report
 from idcgan.run_record import evaluation_of
 from idcgan.settings import Settings
-from idcgan.subject import real_films, square_of, subject
+from idcgan.subject import made_as, real_films, subject
 from idcgan.training import train
 from idcgan.usefulness import _score as classified
 from idcgan.usefulness import usefulness
@@ -360,9 +360,17 @@ def test_a_padded_pyramid_says_how_the_other_films_are_made_square(judge, tmp_pa
     Pyramid.build(write_films(tmp_path / "train", 10, seed=600), tmp_path / "p", (32,), "pad", progress=False, workers=1)
     said = judge(made, "--real", real, "--train", tmp_path / "p", "--out", tmp_path / "r")
     assert said.code == 0, said.err
-    assert square_of("", tmp_path / "p", real) == "pad"
-    keys = {item.key.split()[1] for item in real_films(real, "", 32, square_of(tmp_path / "p", real), "--real")}
-    assert keys == {"pad"}
+    assert made_as("", tmp_path / "p", real) == ("pad", 32)
+    assert {item.key.split()[1] for item in real_films(real, "", 32, "pad", "--real")} == {"pad"}
+
+
+def test_held_out_phantoms_are_drawn_where_those_of_the_pyramid_were(tmp_path):
+    """And reduced from there: a phantom drawn at 32 is another picture, sharper or softer in what is finest."""
+    pyramid = Pyramid.build("phantom:normal:8:3", tmp_path / "p", (32, 64), progress=False, workers=1)
+    found = {drawn: [item.film() for item in real_films("phantom:normal:8:3", "normal", 32, "crop", "--real", drawn)] for drawn in (0, 64)}
+    same = [any(np.array_equal(film, other) for other in pyramid.level(32)[:, 0]) for film in found[64]]
+    assert all(same)
+    assert not any(np.array_equal(film, other) for film in found[0] for other in pyramid.level(32)[:, 0])
 
 
 def test_reports_of_folders_with_dots_in_their_names_lie_apart(tmp_path):
@@ -391,7 +399,8 @@ def test_usefulness_of_both_classes(judge, tmp_path, cache):
         for label_class in ("normal", "abnormal"):
             folder = tmp_path / part / label_class
             folder.mkdir(parents=True)
-            pyramid = Pyramid.build(f"phantom:{label_class}:{count}:{seed}", tmp_path / "p" / f"{part}{label_class}", (64,), progress=False, workers=1)
+            where = tmp_path / "p" / f"{part}{label_class}"
+            pyramid = Pyramid.build(f"phantom:{label_class}:{count}:{seed}", where, (64,), progress=False, workers=1)
             for i, film in enumerate(pyramid.level(64)[:, 0]):
                 Image.fromarray(film).save(folder / f"{i:02}.png")
     said = judge(tmp_path / "made" / "normal", "--real", tmp_path / "val", "--train", tmp_path / "train", "--class", "normal",
