@@ -29,6 +29,7 @@ class MixedBatches:
     fade (ProGAN): every film a blend of both; jump: all at `resolution` from the first step.
     part: (i, n), only the i-th of n equal parts of every batch is prepared, for one of n processes.
     crop: a crop of this side of each film instead of the film, at a place that is a function of (seed, resolution, step) too; 0: films.
+    of: the places of the films that are shown; None: all.
     Raises InputError for a value that does not fit, naming it.
     """
 
@@ -42,11 +43,13 @@ class MixedBatches:
         seed: int = 0,
         part: tuple[int, int] = (0, 1),
         crop: int = 0,
+        of: np.ndarray | None = None,
     ):
         if transition not in TRANSITIONS:
             raise InputError(f"transition is {transition!r}: use one of {', '.join(TRANSITIONS)}.")
-        if not 2 <= batch_size <= len(pyramid):
-            raise InputError(f"batch_size is {batch_size}: set it from 2 to {len(pyramid)}, the number of films.")
+        self._of = np.arange(len(pyramid)) if of is None else of
+        if not 2 <= batch_size <= len(self._of):
+            raise InputError(f"batch_size is {batch_size}: set it from 2 to {len(self._of)}, the number of films.")
         if seed < 0:
             raise InputError(f"seed is {seed}: set a whole number of at least 0.")
         if previous is not None and previous >= resolution:
@@ -61,12 +64,12 @@ class MixedBatches:
     @property
     def steps_per_epoch(self) -> int:
         """Full batches in the films; the short last one is dropped: batch norm over two films (138 % 8) is noise."""
-        return len(self.films) // self.batch_size
+        return len(self._of) // self.batch_size
 
     def indices(self, step: int) -> np.ndarray:
         """The films that step 0, 1, ... shows, (batch_size,) int: a function of (seed, resolution, step) alone."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, self.resolution, epoch]).permutation(len(self.films))
+        order = np.random.default_rng([self.seed, self.resolution, epoch]).permutation(self._of)
         return order[place * self.batch_size : (place + 1) * self.batch_size]
 
     def batch(self, step: int, share: float = 1.0) -> tuple[np.ndarray, float]:

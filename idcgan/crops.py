@@ -1,8 +1,8 @@
 """The highest levels on crops: what a film of 512 and more has that a smaller one has not is local, so a crop teaches it.
 
 From `crops_from` on the generator below is finished and stays as it is; only the new layers are trained, on crops of both
-players' films, against a discriminator that judges patches (Isola et al. 2017). Where no film is larger than the level below there is
-nothing to learn, and films of that level are only enlarged (schedule.py).
+players' films, against a discriminator that judges patches (Isola et al. 2017). Real crops are of films that are larger than the level below;
+where these are fewer than a batch there is nothing to learn, and made films are only enlarged (schedule.py).
 """
 
 from __future__ import annotations

@@ -110,8 +110,9 @@ def _loader(session: Session, state: State) -> Loader:
     config, level, crew = session.config, state.level, session.crew
     on_crops = config.on_crops(level)
     below = config.resolutions[level - 1] if level and not on_crops else None  # new layers alone learn there: nothing has to be kept from forgetting
+    of = session.pyramid.larger_than(config.resolutions[level - 1]) if on_crops else None  # the others have nothing new to teach there
     batches = MixedBatches(session.pyramid, config.resolutions[level], config.batch_at(level), below, config.transition, config.seed,
-                           (crew.rank, crew.size), config.crop if on_crops else 0)  # fmt: skip
+                           (crew.rank, crew.size), config.crop if on_crops else 0, of)  # fmt: skip
 
     def share(at: int) -> float:
         if session.live and "replaced" in session.live.in_force:

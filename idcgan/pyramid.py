@@ -85,10 +85,9 @@ class Pyramid:
         self._check_level(resolution)
         return sum(film["side"] >= resolution for film in self.films)
 
-    @property
-    def finest(self) -> int:
-        """The side in pixels of the largest film, before it was brought to the levels."""
-        return max(film["side"] for film in self.films)
+    def larger_than(self, resolution: int) -> np.ndarray:
+        """(n,) int: the films that had more pixels than that, and can teach a level above."""
+        return np.flatnonzero([film["side"] > resolution for film in self.films])
 
     @property
     def fingerprint(self) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .config import RunConfig
 from .errors import InputError
+
+if TYPE_CHECKING:
+    from .pyramid import Pyramid
 
 
 @dataclass(frozen=True)
@@ -21,24 +25,24 @@ class Schedule:
     transition_share: float
     crops_from: int = 0  # levels from here on are each trained by themselves; 0: none
     settled: int = 0  # index of the highest level that needs no transition: the first, or one that a finished run is gone on with at
-    only_enlarged: frozenset[int] = frozenset()  # indices of levels that are not trained, since no film has anything new there
+    only_enlarged: frozenset[int] = frozenset()  # indices of levels that are not trained, see `only_enlarged`
 
     @classmethod
-    def plan(cls, config: RunConfig, films: int, first: int = 0, settled: bool = False, finest: int = 0) -> Schedule:
+    def plan(cls, config: RunConfig, films: int, first: int = 0, settled: bool = False, only_enlarged: Iterable[int] = ()) -> Schedule:
         """From the config and the number of films; levels before index `first` are skipped and leave their share to the others.
 
-        `settled`: the networks that the run begins with have been through the transition of level `first`. `finest`: the side of the largest
-        film; levels on crops whose level below shows all of it are not trained, and leave their share too. 0: larger than any level.
+        `settled`: the networks that the run begins with have been through the transition of level `first`. `only_enlarged`: indices of levels that
+        are not trained, and leave their share too.
 
         Raises InputError where a level would get no step at all, and where no level would be trained.
         """
-        settled_at, count = first if settled else 0, len(config.resolutions)
-        enlarged = frozenset(level for level in range(1, count) if config.on_crops(level) and 0 < finest <= config.resolutions[level - 1])
-        trained = [level for level in range(first, count) if level not in enlarged]
+        settled_at, enlarged = first if settled else 0, frozenset(only_enlarged)
+        trained = [level for level in range(first, len(config.resolutions)) if level not in enlarged]
         if not trained:
+            below = config.resolutions[first - 1]
             raise InputError(
-                f"no film is larger than {finest} x {finest}, so level {config.resolutions[first]} has nothing new to teach; "
-                f"give larger films, or train without --init at resolutions that end at {config.resolutions[first - 1]} or below."
+                f"too few films are larger than {below} x {below} to teach level {config.resolutions[first]} anything; "
+                f"give larger films, or train without --init at resolutions that end at {below} or below."
             )
         largest = max(config.batch_at(level) for level in trained)
         if largest > films:
@@ -93,6 +97,15 @@ class Schedule:
 
     def _on_crops(self, level: int) -> bool:
         return 0 < self.crops_from <= self.resolutions[level]
+
+
+def only_enlarged(config: RunConfig, pyramid: Pyramid) -> list[int]:
+    """Indices of levels on crops that would have nothing to learn: fewer films than a batch holds are larger than the level below. With the levels
+    above, so that none is trained on top of one that was not.
+    """
+    levels = range(1, len(config.resolutions))
+    poor = [k for k in levels if config.on_crops(k) and len(pyramid.larger_than(config.resolutions[k - 1])) < config.batch_at(k)]
+    return list(range(poor[0], len(config.resolutions))) if poor else []
 
 
 class Clock:

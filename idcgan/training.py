@@ -28,7 +28,7 @@ from .origin import begin, has_finished, lineage
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .repeat import differences
-from .schedule import Schedule
+from .schedule import Schedule, only_enlarged
 from .state import State, refuse_changes, restore, save
 from .tuning import in_16_bits
 from .watch import Interruption, ProgressLine
@@ -57,7 +57,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     state, origin = begin(config, where, init)
     pyramid = open_or_build(films, config, Path(out).parent / "pyramids", progress)
     settled = has_finished(init)
-    planned_from = {"first_level": state.level, "settled": settled, "finest": pyramid.finest}
+    planned_from = {"first_level": state.level, "settled": settled, "only_enlarged": only_enlarged(config, pyramid)}
     schedule = _schedule(config, pyramid, planned_from)
     cost = forecast(config, schedule, where, Path(out), ways, state.level, crew.size)
     folder = RunFolder.create(
@@ -71,9 +71,10 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     line = ProgressLine(config, progress, weights=cost.level_seconds)
     by = f", {crew.size} processes" if crew.size > 1 else ""
     line.say(f"{len(pyramid)} films on {machine.describe(where)}{by}; {cost.describe()}")
-    for sentence in (*filter(None, [origin]), *without_effect(config), *sparing(config, ways), *nothing_new(pyramid, schedule), *left_out(pyramid)):
+    small = nothing_new(pyramid, config, schedule)
+    for sentence in (*filter(None, [origin]), *without_effect(config), *sparing(config, ways), *small, *left_out(pyramid)):
         line.say(sentence)
-    folder.run["warnings"] += nothing_new(pyramid, schedule)
+    folder.run["warnings"] += small
     with folder.locked():
         return _run(Session(config, pyramid, folder, schedule, ways, crew, line, on_log, live), state)
 
@@ -194,23 +195,28 @@ def sparing(config: RunConfig, ways: tuple[Way, ...]) -> list[str]:
     return [f"to fit into memory, at level {'; at '.join(done)}. This costs time and changes nothing else."] if done else []
 
 
-def nothing_new(pyramid: Pyramid, schedule: Schedule) -> list[str]:
-    """A sentence where trained levels are larger than the films themselves, and one where a level is for that reason not trained."""
-    levels = {r: level in schedule.only_enlarged for level, r in enumerate(schedule.resolutions)}
-    short = {r: len(pyramid) - pyramid.native(r) for r, enlarged in levels.items() if not enlarged and pyramid.native(r) < len(pyramid)}
-    says = []
+def nothing_new(pyramid: Pyramid, config: RunConfig, schedule: Schedule) -> list[str]:
+    """A sentence where trained levels are larger than films that they show, and one for each level that leaves films out or is not trained."""
+    short, says = {}, []
+    for level, resolution in enumerate(config.resolutions):
+        shown = pyramid.larger_than(config.resolutions[level - 1]) if config.on_crops(level) else range(len(pyramid))
+        if len(shown) < len(pyramid):
+            below = config.resolutions[level - 1]
+            count = f"{len(shown) or 'none'} of {len(pyramid)} films {'is' if len(shown) < 2 else 'are'} larger than {below} x {below}"
+            enlarged = "nothing is trained, and made films are only enlarged"
+            says.append(f"{count}: at {resolution} {enlarged if level in schedule.only_enlarged else 'crops are cut out of these alone'}.")
+        small = sum(pyramid.films[i]["side"] < resolution for i in shown)
+        if small and level not in schedule.only_enlarged:
+            short[resolution] = small
     if short:
         where = ", ".join(f"{r} ({count} of {len(pyramid)} films)" for r, count in short.items())
-        says.append(f"some films are smaller than the level they are shown at: {where}; there they are only enlarged and hold no new detail.")
-    if schedule.only_enlarged:
-        where = ", ".join(str(r) for r, enlarged in levels.items() if enlarged)
-        says.append(f"no film is larger than {pyramid.finest} x {pyramid.finest}: at {where} nothing is trained, and made films are only enlarged.")
+        says.insert(0, f"some films are smaller than the level they are shown at: {where}; there they are only enlarged and hold no new detail.")
     return says
 
 
 def _schedule(config: RunConfig, pyramid: Pyramid, run: dict[str, Any]) -> Schedule:
-    """As planned when the run began; runs that kept no `finest` trained each level."""
-    return Schedule.plan(config, len(pyramid), run["first_level"], run.get("settled", False), run.get("finest", 0))
+    """As planned when the run began; older ones trained each level."""
+    return Schedule.plan(config, len(pyramid), run["first_level"], run.get("settled", False), run.get("only_enlarged", ()))
 
 
 def _plan(config: RunConfig, memory_limit: float, where: torch.device, crew: Crew) -> tuple[Way, ...]:

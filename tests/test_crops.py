@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from conftest import assert_same_run
+from conftest import assert_same_run, write_film
 from PIL import Image
 from torch import nn
 
@@ -227,13 +227,33 @@ def test_a_level_that_no_film_is_large_enough_for_only_enlarges(tmp_path):
     assert discriminator_of(SimpleNamespace(run=run, resolution=128)) is None, "it has learnt nothing, and cannot tell who was trained on"
     assert [level["steps"] for level in run.run["levels"].values()] == [6, 6, 0]
     assert (run.run["status"], {int(row["level"]) for row in run.history()}) == ("finished", {1, 2})
-    assert "no film is larger than 64 x 64: at 128 nothing is trained, and made films are only enlarged." in run.run["warnings"]
+    assert run.run["warnings"] == ["none of 8 films is larger than 64 x 64: at 128 nothing is trained, and made films are only enlarged."]
     assert (run.run["forecast"]["level_steps"], run.run["forecast"]["step_seconds"][2]) == ([6, 6, 0], 0.0)
     assert ", 128: only enlarged" in describe_run(run.path)
     z = torch.randn(3, config.latent_dim)
     below, above = (load_generator(run.path, r).generator.eval() for r in (64, 128))
     below.tanh = above.tanh = nn.Identity()  # whose ends could not be told apart
     assert torch.allclose(above(z), lagrange(below(z)), atol=1e-5)
+
+
+@pytest.mark.usefixtures("quick")
+def test_crops_are_cut_out_of_films_that_are_large_enough(tmp_path, monkeypatch):
+    """Films no larger than the level below have nothing to teach; those in between are shown enlarged, and it is said."""
+    (tmp_path / "films").mkdir()
+    for side, count in ((64, 3), (100, 2), (128, 5)):
+        for number in range(count):
+            write_film(tmp_path / "films" / f"{side}-{number}.png", side + number, side, side)
+    shown = set()
+    real = MixedBatches.indices
+    monkeypatch.setattr(MixedBatches, "indices", lambda self, step: shown.update((self.resolution, i) for i in real(self, step)) or real(self, step))
+    run = train(dataclasses.replace(CONFIG, epochs=12), tmp_path / "films", tmp_path / "run", "cpu", progress=False)
+    sides = [film["side"] for film in Pyramid.open(run.run["data"]["pyramid"]).films]
+    assert {sides[i] for resolution, i in shown if resolution == 128} == {100, 128}
+    assert {sides[i] for resolution, i in shown if resolution == 64} == {64, 100, 128}
+    assert run.run["warnings"] == [
+        "some films are smaller than the level they are shown at: 128 (2 of 10 films); there they are only enlarged and hold no new detail.",
+        "7 of 10 films are larger than 64 x 64: at 128 crops are cut out of these alone.",
+    ]
 
 
 @pytest.mark.usefixtures("quick")

@@ -1,10 +1,13 @@
 """How many steps or minutes each level gets, and how fast films are replaced."""
 
+from types import SimpleNamespace
+
+import numpy as np
 import pytest
 
 from idcgan.config import RunConfig, preset
 from idcgan.errors import InputError
-from idcgan.schedule import Schedule
+from idcgan.schedule import Schedule, only_enlarged
 
 
 def test_fifteen_epochs_of_the_papers_films_are_255_steps():
@@ -88,27 +91,38 @@ def test_levels_that_init_skips_leave_their_share_to_the_others():
     assert clock.progress(1, 1, 15.0) == pytest.approx(0.5)
 
 
+def sides(*counted: tuple[int, int]) -> SimpleNamespace:
+    """What a pyramid says of its films' sides: so many films of each."""
+    of_films = np.repeat([side for side, _ in counted], [count for _, count in counted])
+    return SimpleNamespace(larger_than=lambda resolution: np.flatnonzero(of_films > resolution))
+
+
 @pytest.mark.parametrize("bound", [{"epochs": 300}, {"epochs": 0, "minutes": 10.0}])
-def test_where_no_film_is_larger_than_the_level_below_nothing_is_trained_on_crops(bound):
+def test_levels_on_crops_that_too_few_films_are_large_enough_for_are_not_trained(bound):
     config = RunConfig(resolutions=(32, 64, 128, 256), crops_from=128, crop=64, batch_size=(4,), level_shares=(1.0, 1.0, 2.0, 4.0), **bound)
-    for finest, last in ((256, 3), (129, 3), (128, 2), (100, 2), (64, 1), (40, 1)):
-        schedule = Schedule.plan(config, 12, finest=finest)
-        assert [schedule.finished(level, 0, 0.0) for level in range(4)] == [level > last for level in range(4)], finest
-        assert schedule.steps[last + 1 :] == (0,) * (3 - last) if schedule.steps else schedule.until[last:] == pytest.approx((600.0,) * (4 - last))
-    thin = Schedule.plan(config, 12, finest=64)
+    for films, enlarged in ((sides((256, 12)), []), (sides((129, 4), (100, 8)), []), (sides((129, 3), (100, 9)), [3]), (sides((128, 12)), [3]),
+                            (sides((65, 3), (64, 9)), [2, 3]), (sides((40, 12)), [2, 3])):  # fmt: skip
+        assert only_enlarged(config, films) == enlarged
+        schedule = Schedule.plan(config, 12, only_enlarged=enlarged)
+        assert [schedule.finished(level, 0, 0.0) for level in range(4)] == [level in enlarged for level in range(4)]
+    thin = Schedule.plan(config, 12, only_enlarged=[2, 3])
     assert thin.steps == (450, 450, 0, 0) if thin.steps else thin.until == pytest.approx((300.0, 600.0, 600.0, 600.0))
-    assert Schedule.plan(config, 12) == Schedule.plan(config, 12, finest=256)
+
+
+def test_no_level_is_trained_on_top_of_one_that_is_not():
+    config = RunConfig(resolutions=(64, 128, 256, 512), crops_from=128, crop=64, batch_size=(4, 4, 8, 4), epochs=300)
+    assert only_enlarged(config, sides((512, 6), (100, 20))) == [2, 3]
 
 
 def test_levels_of_whole_films_are_trained_however_small_the_films_are():
     """As the paper trains 2048: on films of 1024, enlarged."""
-    assert Schedule.plan(preset("paper-normal-15"), 138, finest=1024).steps == (51,) * 5
+    assert only_enlarged(preset("paper-normal-15"), sides((1024, 138))) == []
 
 
 def test_a_run_that_would_train_nothing_is_refused():
     config = RunConfig(resolutions=(32, 64, 128), crops_from=128, crop=64, batch_size=(4,))
-    with pytest.raises(InputError, match=r"no film is larger than 64 x 64, so level 128 has nothing new to teach; .* end at 64"):
-        Schedule.plan(config, 12, 2, finest=64)
+    with pytest.raises(InputError, match=r"too few films are larger than 64 x 64 to teach level 128 anything; .* end at 64"):
+        Schedule.plan(config, 12, 2, only_enlarged=[2])
 
 
 def test_a_level_without_a_step_is_refused():

@@ -37,7 +37,7 @@ from idcgan.parameters import changes_of
 from idcgan.plots import plot_losses, plot_rows, show, show_picture
 from idcgan.records import default_out
 from idcgan.sampling import picture
-from idcgan.schedule import Schedule
+from idcgan.schedule import Schedule, only_enlarged
 from idcgan.training_plots import CANNOT_TELL, plot_moves, plot_plan
 from idcgan.training_widget import Dashboard, TimeMachine, practice, with_growth
 
@@ -154,7 +154,7 @@ print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on
 # films. The plan of this run:
 
 # %%
-schedule = Schedule.plan(config, len(pyramid), finest=pyramid.finest)
+schedule = Schedule.plan(config, len(pyramid), only_enlarged=only_enlarged(config, pyramid))
 print(f"transition {config.transition}, transition_share {config.transition_share}, {growing.batch_at(1)} films in a batch")
 plan = plot_plan(schedule, growing.batch_at(1))
 show(plan, alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
