@@ -6,7 +6,7 @@ place of the made ones do: `Yardstick` draws two sets of them again and again an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +95,9 @@ class Yardstick:
         a, b = pool.candidate_at, pool.reference_at
         value, floor = measure.value(pool, a, b), self.floors[measure.key]
         multiple, sign = floor.multiple(measure.statistic(pool, a, b)), -1 if measure.tail == "low" else 1
+        if measure.is_property:  # a gap of two sets, and both could have been others
+            gap = replace(measure, value=measure.statistic, is_property=False, lowest=-np.inf, highest=np.inf)
+            return Reading(value, multiple, *(floor.multiple(end) for end in interval(gap, pool, 30, self.seed)))
         around = sorted(sign * (end - value) / floor.reach for end in interval(measure, pool, 30, self.seed))
         return Reading(value, multiple, multiple + around[0], multiple + around[1])
 
