@@ -46,7 +46,8 @@ def atomically(path: Path, write: Callable[[Path], None]) -> None:
         said = re.search(r"os error (\d+)", str(error))
         number = int(said[1]) if said else getattr(error, "errno", None)
         full = isinstance(error, RuntimeError) or number in (errno.ENOSPC, errno.EDQUOT)
-        why = "the disk is full; free some space, then go on with --resume" if full else (getattr(error, "strerror", None) or str(error))
+        again = "the disk is full; free some space and give the same command again (a run goes on with --resume)"
+        why = again if full else (getattr(error, "strerror", None) or str(error))
         raise WorkError(f"{path} could not be written: {why}.") from error
     finally:
         with contextlib.suppress(OSError):

@@ -39,15 +39,15 @@ def build(
     square: Annotated[str, typer.Option(help="crop or pad")] = "crop",
     channels: Annotated[int, typer.Option(help="1 (grey) or 3 (the same grey three times)")] = 1,
     label_class: LabelClass = "",
-    workers: Annotated[int, typer.Option(help="processes; -1: one per core")] = -1,
+    workers: Annotated[int, typer.Option(help="processes; -1: one per core, eight at most")] = -1,
     quiet: Quiet = False,
 ) -> None:
     """Make a pyramid of a folder of films: every film at every level, ready to be trained on."""
-    from .config import configure
+    from .fields import coerce
     from .loader import class_in
     from .pyramid import Pyramid
 
-    levels = configure("laptop", films, resolutions=resolutions).resolutions
+    levels = coerce("resolutions", resolutions, tuple[int, ...])
     wanted = class_in(Path(films), label_class)
     pyramid = Pyramid.build(films, out, levels, square, channels, wanted, None if workers < 0 else workers, not quiet)
     print(f"{out}: {len(pyramid)} films at {', '.join(map(str, pyramid.resolutions))}")
@@ -186,7 +186,7 @@ def run_notebook(
     # what is wrong is refused here, in a sentence, and not in a cell
     _, config = config_of(notebook, parameters)
     check_source(films, config)
-    out = out or default_out(films, config.label_class)
+    out = (out or default_out(films, config.label_class)).expanduser()
     if execute(notebook, {**parameters, "out": str(out.resolve())}, out) == "interrupted":
         print(f"interrupted and saved; go on with: {command_name()} train --resume {shlex.quote(str(out))}", file=sys.stderr)
         raise typer.Exit(130)

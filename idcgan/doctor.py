@@ -34,7 +34,7 @@ def examine() -> Report:
     """Look at Python, packages, device, memory and disk."""
     report = Report()
     python = ".".join(map(str, sys.version_info[:3]))
-    report.sentences.append(f"Python {python} is fine.")
+    report.sentences.append(f"Python {python} is {'fine' if sys.version_info >= (3, 10) else 'too old: 3.10 or newer is needed'}.")
     for name, (use, remedy) in NEEDED.items():
         _package(report, name, f"{use} cannot work without it: {remedy}", needed=True)
     for name in NOTEBOOKS:
@@ -54,7 +54,7 @@ def _package(report: Report, name: str, without: str, needed: bool = False) -> N
     try:
         import_module(name)
         report.sentences.append(f"{name} {metadata.version(DISTRIBUTIONS.get(name, name))} is installed.")
-    except (ImportError, OSError, RuntimeError) as error:  # a shared library that does not load
+    except Exception as error:  # a package made for another version of its neighbours fails with anything
         broken = "is missing" if isinstance(error, ModuleNotFoundError) and error.name == name else f"cannot be loaded ({error})"
         report.sentences.append(f"{name} {broken}; {without}.")
         report.healthy = report.healthy and not needed

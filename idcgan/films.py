@@ -5,10 +5,10 @@ The paper leaves open how films are made square and how their grey levels are sc
 - 8-bit grey levels are divided by 255. Colour becomes luminance, transparency is laid over black; colour of 16 bits is refused.
 - 16-bit files rarely say how many bits the detector had. The full range is the smallest of 8, 10, 12, 14 and 16 bits
   that holds the film's highest value: 12-bit films in a 16-bit file are not shown four stops too dark.
-- Floating point in [0, 1] stays as it is, counts from 0 to 65535 follow the 16-bit rule, anything else (negative
-  values, larger counts) is stretched from its lowest to its highest value.
-- DICOM: rescale, then the first window; without a window the VOI table; without both the range that BitsStored allows
-  (16 and more bits: the 16-bit rule; negative values: lowest to highest). MONOCHROME1 is inverted.
+- Floating point in [0, 1] stays as it is, counts from 2 to 65535 follow the 16-bit rule, anything else (negative
+  values, larger counts, values a little above 1) is stretched from its lowest to its highest value.
+- DICOM: rescale or modality table, then the first window; without a window the VOI table; without both the range that
+  BitsStored or the modality table allows (16 and more bits: the 16-bit rule; negative values: lowest to highest). MONOCHROME1 is inverted.
 - Where a file holds several pages or frames, the first is the film. Colour profiles and gamma are ignored.
 """
 
@@ -26,10 +26,11 @@ from idcgan.fields import CHOICES
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom")
 SQUARES = CHOICES["square"]
-READING = 2  # raise it when the same file is read as other grey levels: pyramids and descriptions of the old ones are then made again
+READING = 3  # raise it when the same file is read as other grey levels: pyramids and descriptions of the old ones are then made again
 PICTURES = (b"\x89PNG", b"\xff\xd8\xff", b"II*\0", b"MM\0*")  # how PNG, JPEG and TIFF files begin
 CONTACT_SHEET = "contact-sheet.png"  # the overview that `idcgan sample` lays beside its films is no film
 SYNTHETIC = "idcgan:synthetic"  # text chunk of films that a generator of this project made
+CLASSES = ("normal", "abnormal", "pneumonia")  # folder names that are taken for classes, in any case of letters
 SMALLEST_SIDE = 16  # pixels
 MOST_PIXELS = 400_000_000  # 20,000 x 20,000: ten times the largest detector, and 1.6 GB as float32
 _PILLOW_GUARD = threading.Lock()
@@ -88,8 +89,8 @@ def find_films(folder: str | Path, label_class: str | None = None) -> list[Path]
     """The films below a folder, sorted; other files and hidden ones are passed over.
 
     A film is told by its suffix (SUFFIXES) or, without a known one, by the DICOM mark at byte 128.
-    label_class: its subfolder if there is one; else the films that lie directly in the folder are taken to be of it.
-    Raises InputError where the folder or the class folder is missing or holds no film.
+    label_class: its subfolder if there is one, in any case of letters; else the films that lie directly in the folder are taken to be of it, unless
+    there are other classes. Raises InputError where the folder or the class folder is missing or holds no film.
     """
     folder = Path(folder).expanduser()
     if folder.is_file():
@@ -98,16 +99,24 @@ def find_films(folder: str | Path, label_class: str | None = None) -> list[Path]
         raise InputError(f"There is no folder {folder}: check the name.")
     if label_class is None:
         films = _films_among(folder, folder.rglob("*"))
-    elif (folder / label_class).is_dir():
-        return find_films(folder / label_class)
     else:
+        inside = sorted(p for p in folder.iterdir() if p.is_dir())
+        named = [p for p in inside if p.name.lower() == label_class.lower()]
+        if named:
+            return find_films(next((p for p in named if p.name == label_class), named[0]))
         films = _films_among(folder, folder.iterdir())
-        if not films:
-            names = ", ".join(sorted(p.name for p in folder.iterdir() if p.is_dir())) or "none"
+        if not films or classes_in(folder):
+            names = ", ".join(p.name for p in inside) or "none"
             raise InputError(f"{folder} has no subfolder {label_class!r} (it has: {names}): rename one.")
     if not films:
         raise InputError(f"{folder} holds no film: put {', '.join(s[1:] for s in SUFFIXES)} files into it.")
     return films
+
+
+def classes_in(folder: Path) -> list[str]:
+    """The subfolders of a folder that are named like a class."""
+    folder = folder.expanduser()
+    return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.lower() in CLASSES) if folder.is_dir() else []
 
 
 def to_square(film: np.ndarray, square: str = "crop") -> np.ndarray:
@@ -208,7 +217,10 @@ def _read_picture(path: Path) -> np.ndarray:
         try:
             image = _open_picture(file)
         except Image.UnidentifiedImageError as error:
-            raise refuse(path, "is not a PNG, JPEG, TIFF or DICOM file") from error
+            file.seek(0)
+            known = file.read(4).startswith(PICTURES)
+            wrong = "is a PNG, JPEG or TIFF that is damaged or of a kind that is not read" if known else "is not a PNG, JPEG, TIFF or DICOM file"
+            raise refuse(path, wrong) from error
         check_size(path, *image.size)
         # Pillow turns WhiteIsZero (tag 262 = 0) round for 8 bits, not for deeper ones
         deep = image.mode.startswith("I") or image.mode == "F"
@@ -240,7 +252,7 @@ def _unit_range(values: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     if low >= 0 and high <= 1 and values.dtype.kind == "f":
         low, high = 0.0, 1.0
-    elif low >= 0 and high <= 65535:
+    elif low >= 0 and high <= 65535 and (high >= 2 or values.dtype.kind != "f"):
         low, high = 0.0, full_scale(high)
     return stretch(values, low, high)
 

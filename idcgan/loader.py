@@ -17,14 +17,13 @@ from torch import Tensor
 from .batches import MixedBatches, ResidentBatches
 from .config import RunConfig
 from .errors import InputError
-from .films import READING, find_films
+from .films import READING, classes_in, find_films
 from .locks import locked
 from .memory import memory_free
 from .pyramid import Pyramid
 from .tuning import memory_format, sent
 
 PATIENCE = 1800.0  # seconds to wait for another process that builds the same pyramid
-CLASSES = ("normal", "abnormal", "pneumonia")  # folder names that are taken for classes, in any case of letters
 
 
 def open_or_build(films: str | Path, config: RunConfig, shelf: Path, progress: bool = True) -> Pyramid:
@@ -85,12 +84,6 @@ def class_in(films: Path, label_class: str) -> str | None:
     if classes and not label_class:
         raise InputError(f"{films} holds films by class ({', '.join(classes)}); choose one with --class {classes[0]}.")
     return label_class or None
-
-
-def classes_in(folder: Path) -> list[str]:
-    """The subfolders of a folder that are named like a class."""
-    folder = folder.expanduser()
-    return sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name.lower() in CLASSES) if folder.is_dir() else []
 
 
 def _is_phantom(films: str | Path) -> bool:

@@ -41,14 +41,19 @@ def locked(lock: Path, refusal: str, patience: float = 0.0) -> Iterator[None]:
         os.close(held)
 
 
-def is_locked(lock: Path) -> bool:
-    """Whether a living process holds it."""
-    if fcntl is None or not lock.exists():
+def is_locked(lock: str | Path) -> bool:
+    """Whether a living process holds it. Asked without taking it, so that nobody who would is turned away; of no file, or one closed to us: no."""
+    try:
+        handle = open(lock, "rb")  # noqa: SIM115 (that it cannot be opened says something else than that it cannot be locked)
+    except OSError:
         return False
-    held = _take(lock)
-    if held is not None:
-        os.close(held)
-    return held is None
+    with handle:
+        try:
+            if fcntl is not None:
+                fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError as error:
+            return error.errno in HELD
+    return False
 
 
 def _take(lock: Path) -> int | None:

@@ -19,8 +19,8 @@ def choose_device(name: str = "auto") -> torch.device:
     there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
     if name == "auto":
         return torch.device(next(kind for kind, present in there.items() if present))
-    kind, _, number = name.partition(":")
-    if kind not in there or not (number == "" or (kind == "cuda" and number.isdecimal())):
+    kind, colon, number = name.partition(":")
+    if kind not in there or (colon and not (kind == "cuda" and number.isdecimal())):
         raise InputError(f"device is {name!r}; choose one of auto, cpu, cuda, mps.")
     if not there[kind]:
         raise InputError(f"device is {name!r}, which PyTorch does not find here; use --device auto or cpu.")
@@ -51,7 +51,7 @@ def processor() -> str:
 
 
 def memory_available() -> int:
-    """Bytes that can be had now, container limits included; a very large number where the system does not say."""
+    """Bytes that can be had now, container limits (cgroup v2) included; a very large number where the system does not say."""
     room = sys.maxsize
     try:
         for line in Path("/proc/meminfo").read_text().splitlines():

@@ -16,6 +16,8 @@ def nameless(report: dict[str, Any], evidence: Evidence) -> dict[str, Any]:
     places |= {name: about[name] for name in places if about[name].startswith("phantom:")}
     hidden = {"about": about | places | {"command": [], "init": about["init"] and (about["init"] if is_pretrained(about["init"]) else "another run"),
               "left_out": ["not named here (--hide-real)."] * len(about["left_out"])}}  # fmt: skip
+    if "usefulness" in report:
+        hidden["usefulness"] = report["usefulness"] | {"other": "films of the other class"}
     if "copies" in report:
         found = report["copies"]
         learnt = {item.name: f"training film {i + 1}" for i, item in enumerate(evidence.training.items)}

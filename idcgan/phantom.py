@@ -45,8 +45,8 @@ class Finding:
 class Factors:
     """Everything that decides a film but its noise. Plain values, JSON-able; lengths are fractions of the film's side.
 
-    "Left" and "right" in field names and comments are the viewer's. The collimator and the marker lie on the film as
-    displayed; the rest belongs to the patient, whom `rotation` turns about the film's middle.
+    "Left" and "right" in field names and comments are the viewer's. The collimator and the marker's place lie on the film as
+    displayed; the rest, the marker's letter too, belongs to the patient, whom `rotation` turns about the film's middle.
     """
 
     label_class: str = "normal"

@@ -15,6 +15,7 @@ import operator
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import BinaryIO
@@ -191,8 +192,9 @@ def _checked_options(resolutions: Iterable[int], square: str, channels: int) -> 
 def _real_ones(films: list[Candidate]) -> tuple[list[Candidate], list[dict]]:
     """The films that do not say that a generator made them; and those that do, as left out: nobody is to learn from them unnoticed."""
     real, made = [], []
-    for film in films:
-        (made if film.path and is_synthetic(film.path) else real).append(film)
+    with ThreadPoolExecutor(cores()) as pool:
+        for film, synthetic in zip(films, pool.map(lambda film: bool(film.path) and is_synthetic(film.path), films), strict=True):
+            (made if synthetic else real).append(film)
     return real, _left_out(made, [f"{film.path} was made by a generator (it says so itself): a pyramid holds real films only." for film in made])
 
 

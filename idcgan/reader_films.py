@@ -16,7 +16,6 @@ from .errors import InputError
 from .films import find_films, is_synthetic, read_film, resize, to_square
 from .loader import class_in
 from .sampling import Source, load_generator, picture
-from .subject import as_it_is_called
 
 KINDS = ("real", "synthetic")
 SIDES = (16, 2048)
@@ -94,7 +93,7 @@ def real_films(real: str | Path, label_class: str, count: int, seed: int, square
 def _drawn(kind: str, folder: Path, label_class: str, count: int, seed: int, square: str) -> list[ReaderFilm]:
     """`count` films of a folder, at random, in the order of their names."""
     folder = folder.expanduser()
-    paths = find_films(folder, class_in(folder, as_it_is_called(folder, label_class)))
+    paths = find_films(folder, class_in(folder, label_class))
     if len(paths) < count:
         raise InputError(f"{folder} holds {len(paths)} {kind} film(s) and the study asks for {count}; add films, or ask for fewer with -n.")
     chosen = np.random.default_rng([seed, KINDS.index(kind)]).choice(len(paths), count, replace=False)

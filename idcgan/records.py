@@ -195,7 +195,7 @@ class RunFolder:
 
 
 def grid(films: np.ndarray, columns: int = 0, gap: int = 2, most: int = 4096) -> np.ndarray:
-    """Films (n, c, r, r) uint8 side by side, (rows, columns) near square, as (h, w) or (h, w, 3); reduced to `most` pixels a side."""
+    """Films (n, c, r, r) uint8 side by side, (rows, columns) near square, as (h, w) or (h, w, 3); reduced to `most` pixels a side, gaps apart."""
     count, channels, side, _ = films.shape
     columns = columns or int(np.ceil(np.sqrt(count)))
     rows = -(-count // columns)

@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import PureWindowsPath
 from typing import Any
 
-from .locks import HELD, fcntl
+from .locks import is_locked
 
 GLANCE = 24  # films of a kind that a distance is measured with, at most: a glance at 2048 x 2048 then takes some ten seconds of a level's minutes
 QUIET = 600  # seconds without a word after which a run that nobody holds is taken for stopped; ten logged steps at 2048 take five minutes
@@ -84,25 +84,12 @@ def _measure(entry: Any) -> bool:
 
 def alive(path: str, updated: str) -> bool:
     """Does a process hold the folder, or has one written here just now? (A lock of another machine may not be seen.)"""
-    if fcntl is not None and _held(f"{path}/.lock"):
+    if is_locked(f"{path}/.lock"):
         return True
     try:
         return time.time() - datetime.strptime(updated, "%Y-%m-%dT%H:%M:%S%z").timestamp() < QUIET
     except ValueError:
         return False
-
-
-def _held(lock: str) -> bool:
-    try:
-        handle = open(lock, "rb")  # noqa: SIM115 (that it cannot be opened says something else than that it cannot be locked)
-    except OSError:
-        return False
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError as error:
-            return error.errno in HELD
-    return False
 
 
 def one_line(path: str) -> str:

@@ -60,7 +60,7 @@ def load_generator(source: str | Path, resolution: int | None = None, device: st
     """
     if not 0.0 < spread <= FARTHEST:
         raise InputError(f"spread is {spread}; it must lie above 0 and be {FARTHEST:g} at most (1: latents as in training).")
-    path = weights_of(source) if is_pretrained(source) else _weights_file(Path(source), resolution)
+    path = weights_of(source) if is_pretrained(source) else _weights_file(Path(source).expanduser(), resolution)
     try:
         with safe_open(str(path), "pt") as file:
             facts = file.metadata() or {}
@@ -130,7 +130,7 @@ def sample(source: str | Path | Source, count: int, out: str | Path, seed: int =
         _refuse_contradiction(source, resolution, spread)
     else:
         source = load_generator(source, resolution, device, spread)
-    out, identity = Path(out), provenance(source, seed)
+    out, identity = Path(out).expanduser(), provenance(source, seed)
     paths = [out / f"film-{index:06d}.png" for index in range(count)]
     there = {path for path in paths if path.exists()}
     _refuse_others(out, there, identity)
@@ -199,8 +199,9 @@ def _refuse_others(out: Path, there: set[Path], identity: dict[str, str]) -> Non
         raise InputError(f"{out} is a file; --out must name a folder.")
     for path in sorted({*there, *out.glob(CONTACT_SHEET)}):
         try:
-            texts = Image.open(path).text
-        except (OSError, AttributeError, SyntaxError):
+            with Image.open(path) as picture:  # its texts lie before the pixels, which need not be unpacked
+                texts = picture.info
+        except (OSError, SyntaxError):
             texts = {}
         if any(texts.get(key) != identity.get(key) for key in (*identity, SPREAD)):
             raise InputError(f"{path} is there already and comes from elsewhere; choose another --out.")

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .errors import InputError
-from .films import find_films, is_synthetic, read_film
+from .films import classes_in, find_films, is_synthetic, read_film
 from .filmset import Item, generated_items, real_items
-from .loader import class_in, classes_in
+from .loader import class_in
 from .pyramid import ALLOWED_RESOLUTIONS, Pyramid
 from .records import RunFolder
 from .sampling import load_generator
@@ -102,7 +102,7 @@ def real_films(source: str | Path, label_class: str, resolution: int, square: st
         return real_items(source, None, resolution, square or "crop", drawn=drawn)
     path = Path(source).expanduser()
     if not (path / "manifest.json").is_file():
-        wanted = class_in(path, as_it_is_called(path, label_class))
+        wanted = class_in(path, label_class)
         for film in find_films(path, wanted):
             if is_synthetic(film):
                 raise InputError(f"{film} was made by a generator (it says so itself); {option} must name real films only.")
@@ -119,12 +119,6 @@ def made_as(*sources: str | Path) -> tuple[str, int]:
     folders = [Path(source).expanduser() for source in sources if source]
     pyramids = (Pyramid.open(path) for path in folders if (path / "manifest.json").is_file())
     return next(((pyramid.square, pyramid.resolutions[-1]) for pyramid in pyramids), ("", 0))
-
-
-def as_it_is_called(folder: Path, label_class: str) -> str:
-    """The subfolder of a class, in any case of letters; the class where there is none."""
-    names = [p.name for p in folder.iterdir() if p.is_dir()] if folder.is_dir() else []
-    return next((name for name in names if name.lower() == label_class.lower()), label_class)
 
 
 def other_class(source: str | Path, label_class: str) -> tuple[str, str] | None:

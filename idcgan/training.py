@@ -25,6 +25,7 @@ from .live import Live, let_go
 from .loader import open_or_build
 from .memory import Way, plan_memory, room
 from .origin import begin, has_finished, lineage
+from .pretrained import is_pretrained
 from .pyramid import Pyramid
 from .records import RunFolder, command_name
 from .repeat import differences
@@ -47,6 +48,7 @@ def train(config: RunConfig, films: str | Path, out: str | Path, device: str = "
     crew = Crew.join()
     if not crew.leads:
         return _follow(crew, device)
+    out, init = Path(out).expanduser(), init if init is None or is_pretrained(init) else Path(init).expanduser()
     RunFolder.refuse(out)
     crew.check(config)
     _check_hand(live, crew)
@@ -90,8 +92,9 @@ def resume(out: str | Path, changes: dict[str, Any] | None = None, device: str =
     crew = Crew.join()
     if not crew.leads:
         return _follow(crew, device)
-    with RunFolder.open(out).locked():
-        return _go_on(RunFolder.open(out), crew, changes or {}, device, progress, on_log, memory_limit, live)
+    folder = RunFolder.open(Path(out).expanduser())
+    with folder.locked():
+        return _go_on(RunFolder.open(folder.path), crew, changes or {}, device, progress, on_log, memory_limit, live)
 
 
 def _go_on(folder: RunFolder, crew: Crew, changes: dict[str, Any], device: str, progress: bool, on_log: OnLog | None, memory_limit: float,
@@ -136,7 +139,8 @@ def train_or_resume(config: RunConfig, films: str | Path, out: str | Path, devic
     A finished run is returned as it is. A process that still trains there is waited for, `patience` seconds. Raises
     InputError where the run in `out` has another config or other films.
     """
-    if not (Path(out) / "checkpoint.pt").exists():
+    out = Path(out).expanduser()
+    if not (out / "checkpoint.pt").exists():
         return train(config, films, out, device, progress=progress, on_log=on_log)
     RunFolder.wait_until_free(out, patience)
     before = RunFolder.open(out).run

@@ -85,6 +85,14 @@ def test_sixteen_bits_take_the_smallest_depth_that_holds_them(tmp_path, suffix, 
     assert read_film(save(tmp_path / f"film.{suffix}", values)).max() == pytest.approx(highest / full, abs=1e-6)
 
 
+@pytest.mark.parametrize("highest", [1.004, 1.9])
+def test_floats_a_little_above_1_are_no_counts(tmp_path, highest):
+    """Resampled, say: taken for counts they would be black."""
+    values = np.linspace(0, highest, 400, dtype=np.float32).reshape(20, 20)
+    Image.fromarray(values).save(tmp_path / "film.tif")
+    np.testing.assert_allclose(read_film(tmp_path / "film.tif"), values / np.float32(highest), atol=1e-6)
+
+
 def test_float_tiff_outside_its_ranges_is_stretched(tmp_path):
     values = np.linspace(-1000, 3000, 400, dtype=np.float32).reshape(20, 20)
     film = read_film(save(tmp_path / "film.tif", values))
@@ -159,6 +167,8 @@ def test_broken_files(tmp_path):
         assert "damaged" in refused(path), suffix
     (tmp_path / "text.png").write_text("not a film, but a long enough text " * 9)
     assert "not a PNG" in refused(tmp_path / "text.png")
+    (tmp_path / "odd.tif").write_bytes(b"II*\0" + bytes(200))
+    assert "a PNG, JPEG or TIFF that is damaged or of a kind that is not read" in refused(tmp_path / "odd.tif")
     (tmp_path / "text.dcm").write_text("not a film, but a long enough text " * 9)
     refused(tmp_path / "text.dcm")
     (tmp_path / "zero.png").write_bytes(b"")
@@ -301,6 +311,38 @@ def test_dicom_signed_values(tmp_path):
     np.testing.assert_allclose(read_film(dicom(tmp_path / "film.dcm", values, 16)), (values + 1000) / 2000, atol=1e-6)
 
 
+@pytest.mark.parametrize(("bits", "high", "top"), [(12, 2047, 2047), (12, 1000, 2047), (16, 32767, 32767), (16, 3000, 4095)])
+def test_dicom_signed_values_that_are_not_negative(tmp_path, bits, high, top):
+    """One bit is the sign: a film that fills its range is as bright as an unsigned one."""
+    values = stored_ramp(0, high, np.int16)
+    np.testing.assert_allclose(read_film(dicom(tmp_path / "film.dcm", values, bits)), values / top, atol=1e-6)
+
+
+def test_dicom_sequences_that_were_emptied_are_none(tmp_path):
+    values = stored_ramp(0, 2048)
+    film = read_film(dicom(tmp_path / "film.dcm", values, 12, VOILUTSequence=[], ModalityLUTSequence=[]))
+    np.testing.assert_allclose(film, values / 4095, atol=1e-6)
+
+
+@pytest.mark.parametrize(("bits", "packed"), [(8, True), (8, False), (12, False), (16, False)])
+def test_dicom_modality_table(tmp_path, bits, packed):
+    """The range is the table's, not the film's: a lung is the same grey in every film."""
+    pydicom = pytest.importorskip("pydicom", reason="the extra `dicom` is not installed")
+    values, most = stored_ramp(0, 1023), 2**bits - 1
+    table, levels = pydicom.Dataset(), np.arange(1024) * (most // 2) // 1023
+    table.LUTDescriptor, table.LUTData = [1024, 0, bits], levels.astype(np.uint8 if packed else "<u2").tobytes()
+    film = read_film(dicom(tmp_path / "film.dcm", values, 10, ModalityLUTSequence=[table]))
+    np.testing.assert_allclose(film, levels[values] / most, atol=1e-6)
+
+
+def test_dicom_palette_of_eight_bits(tmp_path):
+    entries = np.arange(256).astype("<u2").tobytes()
+    colours = {f"{name}PaletteColorLookupTable{part}": value for name in ("Red", "Green", "Blue") for part, value in (("Descriptor", [256, 0, 8]),
+                                                                                                                  ("Data", entries))}  # fmt: skip
+    film = read_film(dicom(tmp_path / "film.dcm", RAMP, 8, PhotometricInterpretation="PALETTE COLOR", **colours))
+    np.testing.assert_allclose(film, GREY, atol=1e-5)
+
+
 def test_dicom_window_follows_rescale(tmp_path):
     """PS3.3 C.11.2.1.2.1: ((x - (c - 0.5)) / (w - 1) + 0.5), x after slope and intercept, the first of two windows."""
     values = stored_ramp(0, 4095)
@@ -413,6 +455,15 @@ def test_find_films(tmp_path):
     assert found == ["1.2.840.113", "IM000001", "a/1.jpeg", "b/2.PNG", "c.tiff"]
 
 
+def test_a_class_is_found_in_any_case_of_letters_and_stray_pictures_are_not_it(tmp_path):
+    for name in ("NORMAL", "PNEUMONIA"):
+        save((tmp_path / name).mkdir() or tmp_path / name / "film.png", RAMP)
+    save(tmp_path / "stray.png", RAMP)
+    assert find_films(tmp_path, "normal") == [tmp_path / "NORMAL" / "film.png"]
+    with pytest.raises(InputError, match=r"no subfolder 'pnuemonia' \(it has: NORMAL, PNEUMONIA\)"):
+        find_films(tmp_path, "pnuemonia")
+
+
 def test_label_class_is_the_subfolder_or_the_folder_itself(tmp_path):
     for name in ("normal/1.png", "normal/deep/2.png", "abnormal/3.png", "4.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
@@ -460,8 +511,7 @@ def test_square_and_resize_keep_shape_and_range(film, square, resolution):
     assert small.dtype == np.float32
     assert small.min() >= 0
     assert small.max() <= 1
-    if side == resolution:
-        np.testing.assert_allclose(small, out, atol=1e-6)
+    np.testing.assert_allclose(resize(out, side), out, atol=1e-6)  # the same size, the same pixels
 
 
 def test_crop_and_pad_are_centred():

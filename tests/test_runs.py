@@ -410,8 +410,15 @@ def test_a_real_run(finished_run, terminal, tmp_path):
     assert 'aria-label="Losses from' in (tmp_path / "page.html").read_text(encoding="utf-8")
 
 
+def _chooser():
+    pytest.importorskip("ipywidgets")
+    from idcgan import runs_widget
+
+    return runs_widget
+
+
 def test_the_chooser_draws_what_is_chosen(several):
-    widget = pytest.importorskip("idcgan.runs_widget")
+    widget = _chooser()
     runs = read_runs(several)
     chooser = widget.ChooseTwo(runs, "a", "batch/b")
     losses = bytes(chooser.picture.value)
@@ -428,7 +435,7 @@ def test_the_chooser_draws_what_is_chosen(several):
 
 
 def test_the_chooser_says_what_it_cannot_show(several, terminal, tmp_path):
-    widget = pytest.importorskip("idcgan.runs_widget")
+    widget = _chooser()
     runs = read_runs(several)
     with pytest.raises(InputError, match="no run 'batch/x'"):
         widget.ChooseTwo(runs, "batch/x")
