@@ -44,7 +44,7 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
         RunFolder.refuse(out)
         if (out / "notebook.ipynb").exists():
             raise InputError(f"{out} holds a notebook.ipynb, and the executed notebook would take its place; choose another --out.")
-    there = {p.name for p in out.iterdir()} if out.is_dir() else None
+    there, before = {p.name for p in out.iterdir()} if out.is_dir() else None, _stamp(out)
     out.mkdir(parents=True, exist_ok=True)
     # tied to this process: where it is killed, the run ends, and another attempt can take the folder
     command = [sys.executable, "-m", "idcgan.tied", str(os.getpid()), "papermill", str(notebook), str(out / "notebook.ipynb"), "--no-progress-bar",
@@ -62,7 +62,7 @@ def execute(notebook: Path, parameters: dict[str, Any], out: Path, progress: boo
             break
     if go_on:
         (out / "stop").unlink(missing_ok=True)
-        return _status_in_batch(out, process.returncode, stopped)
+        return _status_in_batch(out, process.returncode, stopped, before)
     if not (out / "run.json").exists():  # nothing was begun: leave nothing
         reason = _reason(out)
         _take_back(out, there)
@@ -98,12 +98,21 @@ def _make_ready(out: Path) -> None:
     (out / "stop").unlink(missing_ok=True)  # asked of an earlier attempt
 
 
-def _status_in_batch(out: Path, code: int, stopped: bool) -> str:
-    """The run's status after papermill ended with `code`; a notebook that is no run of ours is finished when its last cell is."""
+def _stamp(out: Path) -> int | None:
+    """When run.json was written last; None where there is none."""
+    path = out / "run.json"
+    return path.stat().st_mtime_ns if path.exists() else None
+
+
+def _status_in_batch(out: Path, code: int, stopped: bool, before: int | None) -> str:
+    """The run's status after papermill ended with `code`; a notebook that is no run of ours is finished when its last cell is.
+
+    `before`: when run.json had been written before this attempt. One that could not even go on leaves what an earlier one wrote.
+    """
     if stopped:
         return "interrupted"
     status = RunFolder.open(out).run["status"] if (out / "run.json").exists() else "finished"
-    if code and status != "interrupted":
+    if code and (status != "interrupted" or _stamp(out) == before):
         raise WorkError(_reason(out))
     return status
 

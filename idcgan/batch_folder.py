@@ -115,7 +115,7 @@ def environment() -> dict[str, Any]:
 
 
 def _refuse_changes(grid: Grid, folder: Path, name: str, parameters: dict[str, Any]) -> None:
-    if not folder.exists():
+    if not folder.exists() or (folder.is_dir() and all(entry.name.startswith(".") for entry in folder.iterdir())):  # nothing was written yet
         return
     try:
         before = json.loads((folder / BATCH).read_text(encoding="utf-8"))

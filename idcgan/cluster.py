@@ -22,6 +22,8 @@ from .errors import InputError, WorkError
 from .grids import Grid
 from .locks import is_locked, locked
 
+GONE = "the Dask scheduler is gone; start it again, then the same idcgan batch: finished runs are kept, the others go on."
+
 
 @dataclass
 class Outcome:
@@ -112,7 +114,7 @@ def _ended(name: str, future: Any, out: Path, line: BatchLine) -> dict[str, str]
     from distributed.scheduler import KilledWorker
 
     if future.status in ("cancelled", "lost"):
-        raise WorkError("the Dask scheduler is gone; start it again, then the same idcgan batch: finished runs are kept, the others go on.")
+        raise WorkError(GONE)
     error = future.exception()
     if isinstance(error, KilledWorker):
         sentence = f"its workers died {error.allowed_failures + 1} times; is their memory large enough?"
@@ -172,9 +174,12 @@ def _client(workers: int, scheduler: str) -> Iterator[tuple[Any, int]]:
 
 def _workers(client: Any) -> dict[str, Any]:
     try:
-        return client.scheduler_info(n_workers=-1)["workers"]
+        info = client.scheduler_info(n_workers=-1)
     except TypeError:  # before 2025, all of them come unasked
-        return client.scheduler_info()["workers"]
+        info = client.scheduler_info()
+    if "workers" not in info:  # which a client without a scheduler answers
+        raise WorkError(GONE)
+    return info["workers"]
 
 
 def _distributed() -> Any:

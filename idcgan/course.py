@@ -77,7 +77,12 @@ def held_out_phantoms(folder: RunFolder, count: int) -> str:
     if not films.startswith("phantom:"):
         raise InputError(f"{folder.path.name} was trained on films of yours; name held-out ones in the parameter `real`.")
     seed = int(films.split(":")[3]) if films.count(":") > 2 else 0
-    return f"phantom:{folder.run['config']['label_class']}:{count}:{seed + 1}"
+    return f"phantom:{films.split(':')[1]}:{count}:{seed + 1}"
+
+
+def project_folder() -> Path:
+    """The folder that holds `notebooks`, seen from one of them, where runs lie; the current one where nothing is called so."""
+    return next((folder for folder in (Path(".."), Path("../..")) if (folder / "notebooks").is_dir()), Path())
 
 
 def running_on() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import math
 import re
 from collections.abc import Iterable
@@ -67,6 +68,11 @@ def _check(notebook: Path, parameters: dict[str, Any], seen: set) -> None:
     if "out" in parameters:
         raise InputError("out cannot be set in a grid: every run has a folder of its own below --out.")
     check_parameters(notebook, parameters)
+    for name, value in parameters.items():
+        try:
+            json.dumps(value)
+        except TypeError:
+            raise InputError(f"{name} is {value}, which YAML takes for something else than text; put it in quotes.") from None
     if parameters.get("films") == "":
         raise InputError("films is empty; name them with --films FOLDER.")
     if isinstance(parameters.get("films"), str) and not re.match(r"phantom(:|$)", parameters["films"]):

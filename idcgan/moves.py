@@ -52,7 +52,7 @@ def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
     for films, latents in parts:
         with torch.set_grad_enabled(whole), arithmetic(config, films.device):
             fake = (generator if whole else state.generator)(latents)
-        judge = _in_one_batch if config.in_one_batch(state.level) else _one_after_the_other
+        judge = in_one_batch if config.in_one_batch(state.level) else one_after_the_other
         real_words, fake_words = judge(state, config, films, fake.detach(), len(parts), len(said) + 1 == len(parts), crew)
         said.append({"fake": fake, "loss_d": real_words[0] + fake_words[0], "d_real": real_words[1], "d_fake": fake_words[1]})
     state.optimizer_d.step()
@@ -62,7 +62,7 @@ def move_d(state: State, config: RunConfig, parts: list[tuple[Tensor, Tensor]], 
 Words = tuple[Tensor, Tensor]  # the loss of what D says of whole films, and how likely it holds them for real
 
 
-def _one_after_the_other(state: State, config: RunConfig, real: Tensor, fake: Tensor, parts: int, last: bool, crew: Crew) -> tuple[Words, Words]:
+def one_after_the_other(state: State, config: RunConfig, real: Tensor, fake: Tensor, parts: int, last: bool, crew: Crew) -> tuple[Words, Words]:
     """D's gradients from a real and a fake batch, each normalised by itself, and its words on both."""
     discriminator, words = state.players()[1], []
     for films, of_real in ((real, True), (fake, False)):
@@ -75,7 +75,7 @@ def _one_after_the_other(state: State, config: RunConfig, real: Tensor, fake: Te
     return words[0], words[1]
 
 
-def _in_one_batch(state: State, config: RunConfig, real: Tensor, fake: Tensor, parts: int, last: bool, crew: Crew) -> tuple[Words, Words]:
+def in_one_batch(state: State, config: RunConfig, real: Tensor, fake: Tensor, parts: int, last: bool, crew: Crew) -> tuple[Words, Words]:
     """The same from one batch of both: what is stronger in fakes than in real films is then still stronger behind batch norm."""
     discriminator = state.players()[1]
     with quiet(discriminator, not last):

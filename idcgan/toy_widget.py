@@ -32,6 +32,7 @@ class ToyGan(widgets.VBox):
         self.game, self.seed = toy.new_game(shape, seed), seed
         self.drawing: Drawing | None = None  # made when first asked for: a hundred buttons
         self._stop, self._thread = Event(), None
+        self._refused = ""  # why there is no game by the rules that the menus show
         self._make_controls(shape)
         self.picture = widgets.Image(format="png", layout=widgets.Layout(width="100%", max_width="960px", object_fit="contain"))
         self.picture.add_class("idcgan-picture")
@@ -49,6 +50,8 @@ class ToyGan(widgets.VBox):
     def step(self, d: bool = True, g: bool = True) -> None:
         """What the step buttons do: pause, then so many moves of D, of G, or turns of both as the slider says."""
         self.pause()
+        if self._says_why_not():
+            return
         before, count = toy.look(self.game), self.at_a_press.value
         for _ in range(count):
             said = (toy.move_d(self.game) if d else {}) | (toy.move_g(self.game) if g else {})
@@ -62,7 +65,7 @@ class ToyGan(widgets.VBox):
 
     def run(self) -> None:
         """Play in a thread until paused, or for TURNS turns; in slow motion one move at a time."""
-        if not self.running:
+        if not self.running and not self._says_why_not():
             self._stop.clear()
             self._thread = Thread(target=self._play, daemon=True)
             self._thread.start()
@@ -80,8 +83,10 @@ class ToyGan(widgets.VBox):
         try:
             self._begin(self._chosen())
         except InputError as error:
-            self.text.value = escape(str(error))
+            self._refused = str(error)
+            self._says_why_not()
             return
+        self._refused = ""
         self._draw("A new game: neither player has moved.")
 
     def render(self, shape: str | None = None, turns: int = 0) -> Figure:
@@ -91,6 +96,12 @@ class ToyGan(widgets.VBox):
         game = toy.new_game(shape, self.seed)
         toy.play(game, turns)
         return plot_game(game)
+
+    def _says_why_not(self) -> bool:
+        """Is there no game by these rules? The one before is not played under their name."""
+        if self._refused:
+            self.text.value = escape(self._refused)
+        return bool(self._refused)
 
     def _begin(self, shape: str | Shape) -> None:
         kind, objective = LOSSES[self.loss.value]

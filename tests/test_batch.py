@@ -12,7 +12,9 @@ import nbformat
 import pytest
 
 from idcgan.batch import check_parameters, execute
+from idcgan.config import preset
 from idcgan.errors import InputError, WorkError
+from idcgan.records import RunFolder
 
 NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "04_incremental_training.ipynb"
 
@@ -137,7 +139,19 @@ def test_a_kernel_that_never_began_is_started_again(tmp_path, monkeypatch, dies)
     assert len(tried.read_text().split()) == min(dies + 1, 3)
 
 
-def test_ctrl_c_saves_and_can_be_resumed(tmp_path):
+def test_a_run_that_cannot_be_gone_on_with_has_failed(tmp_path, monkeypatch):
+    """What an earlier attempt wrote, "interrupted", is not what became of this one."""
+    (tmp_path / "papermill.py").write_text("import sys\nsys.exit('InputError: device is cuda, which PyTorch does not find here')\n")
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).resolve().parents[1]}")
+    out = tmp_path / "run"
+    run = RunFolder.create(out, preset("tiny"), data={})
+    (out / "checkpoint.pt").touch()
+    run.write(status="interrupted")
+    with pytest.raises(WorkError, match="the notebook failed: device is cuda, which PyTorch does not find here"):
+        execute(NOTEBOOK, parameters(out), out, progress=False, go_on=True)
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(tmp_path):
     out = tmp_path / "run"
     command = [sys.executable, "-m", "idcgan", "run", "phantom:normal:12", "--notebook", str(NOTEBOOK), "--preset", "tiny",
                "--minutes", "5", "--out", str(out)]  # fmt: skip

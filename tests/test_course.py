@@ -126,11 +126,13 @@ def test_the_way_of_the_data_lights_the_stages_that_are_named():
         plot_way("grwo")
 
 
-def test_opening_and_source_show_what_is_there(capsys):
+def test_opening_and_source_show_what_is_there(capsys, monkeypatch):
     opening("films")
+    assert "torch" in capsys.readouterr().out
+    shown = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
     source(tiny)
-    said = capsys.readouterr().out
-    assert "torch" in said
+    assert shown[0].data.startswith("def tiny")
 
 
 def test_a_figure_is_shown_with_its_words():
@@ -177,6 +179,12 @@ def test_without_such_a_run_one_is_trained(tmp_path, monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     folder = run_to_judge("", tmp_path / "no-runs")
     assert (folder.run["status"], held_out_phantoms(folder, 12)) == ("finished", "phantom:normal:12:1")
+
+
+def test_the_class_of_held_out_phantoms_is_that_of_the_films(run_copy):
+    """A config that was made in Python may not say it."""
+    run = marked(run_copy, "phantom:abnormal:12:4", label_class="")
+    assert held_out_phantoms(RunFolder.open(run), 9) == "phantom:abnormal:9:5"
 
 
 def test_films_of_ones_own_have_no_double(run_copy):

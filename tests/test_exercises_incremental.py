@@ -113,7 +113,7 @@ def factor(old, new):
 @pytest.mark.parametrize(
     ("answer", "says"),
     [
-        (lambda old, new: (avg_pool2d(new, 2) - old).abs().mean().item() * 127.5, "your code raised|take the factor from the shapes"),
+        (lambda old, new: (avg_pool2d(new, 2) - old).abs().mean().item() * 127.5, "take the factor from the shapes"),
         (lambda old, new: (new[..., :: factor(old, new), :: factor(old, new)] - old).abs().mean() * 127.5, "mean of each block"),
         (lambda old, new: (avg_pool2d(new, factor(old, new)) - old).abs().mean(), r"times 127\.5"),
         (lambda old, new: (avg_pool2d(new, factor(old, new)) - old).mean().abs() * 127.5, "absolute difference before the mean"),

@@ -200,6 +200,13 @@ def test_a_parameter_of_the_notebook_is_refused_among_changes(tmp_path):
     assert "resolutions is a parameter of 04_incremental_training.ipynb; give it as one, not in changes" in refusal(path)
 
 
+def test_a_date_is_refused_before_it_is_written(write):
+    """YAML makes one of a value that was meant as text."""
+    path = write("notebook: small.ipynb\nproduct: {any: [2024-01-01]}")
+    with pytest.raises(InputError, match="any is 2024-01-01, which YAML takes for something else than text; put it in quotes"):
+        read_grid(path)
+
+
 def test_notebook_04_refuses_it_too():
     assert changes_of("ema=0.5 grain=true") == {"ema": "0.5", "grain": "true"}
     with pytest.raises(InputError, match="seed is a parameter of this notebook; give it as one, not in changes"):

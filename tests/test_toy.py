@@ -427,7 +427,15 @@ def test_a_drawing_is_learnt_and_an_empty_one_is_a_sentence(widget):
     widget.drawing.stamp("Empty")
     widget.drawing.learn.click()
     assert "nothing is painted" in widget.text.value
+    before = widget.game.moves_d
+    for button in ("Step both", "Run"):
+        widget.text.value = ""
+        widget.buttons[button].click()
+        assert "nothing is painted" in widget.text.value, "the game before is not played under the drawing's name"
+    assert (widget.running, widget.game.moves_d) == (False, before)
     widget.shape.value = "ring"
+    widget.buttons["Step D"].click()
+    assert widget.game.moves_d > 0
     assert widget._below.children == ()
 
 
@@ -480,12 +488,22 @@ def test_mistakes_about_the_value_are_named(answer, hint):
     (lambda p, q, labels="": torch.where(p + q > 0, p / (p + q), 0.5), "flipped"),
     (lambda p, q, labels="": torch.log(p) - torch.log(q), "the logit"),
     (lambda p, q, labels="": p.div_(p + q), "changed"),
+    (lambda p, q, labels="": None, "given back with return"),
 ])  # fmt: skip
 def test_mistakes_about_the_best_d_are_named(answer, hint):
     assert hint in said(check.optimal_discriminator, answer)
 
 
-def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), steps=True, wipe=False, freeze=False):
+def test_a_right_d_in_64_bits_is_right():
+    def answer(p, q, labels="standard"):
+        p, q = p.double(), q.double()
+        best = torch.where(p + q > 0, p / (p + q).clamp(min=1e-300), 0.5)
+        return best if labels == "standard" else 1 - best
+
+    assert check.optimal_discriminator(answer).passed
+
+
+def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softplus(f).mean(), steps=True, wipe=False, freeze=False, after=False):
     def answer(generator, discriminator, optimizer_d, real, latents):
         if freeze:
             generator.requires_grad_(False)
@@ -498,6 +516,8 @@ def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softp
             generator.zero_grad()
         if steps:
             optimizer_d.step()
+        if after:  # too late for what G's move leaves behind
+            optimizer_d.zero_grad()
 
     return answer
 
@@ -508,6 +528,7 @@ def move(cut=True, clear=True, turn=lambda r, f: F.softplus(-r).mean() + F.softp
     (move(cut=False, freeze=True), "requires_grad off"),
     (torch.no_grad()(move()), "only the fakes"),
     (move(clear=False), "zero_grad"),
+    (move(clear=False, after=True), "zero_grad"),
     (move(steps=False), "must step"),
     (move(turn=lambda r, f: -F.softplus(-r).mean() - F.softplus(f).mean()), "wrong way"),
     (move(turn=lambda r, f: F.softplus(r).mean() + F.softplus(-f).mean()), "exchanged"),

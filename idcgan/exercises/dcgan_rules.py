@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 
 import torch
 from torch import nn
@@ -30,7 +31,7 @@ def input_size(answer: Callable[[int, int, int, int], int | None]) -> str:
             assert given is None, f"{case}; it should be None: {why}."
             continue
         assert given is not None, f"{case}, and an input of {wanted} makes them; is the answer given back with return, and None only if nothing fits?"
-        assert isinstance(given, int), f"{case}; pixels are whole numbers: divide with //, after a look at the remainder."
+        assert isinstance(given, Integral), f"{case}; pixels are whole numbers: divide with //, after a look at the remainder."
         mistakes = {
             transposed_size(size, kernel, stride, padding): "that is what comes out of an input of that size; solve the formula for in",
             wanted - 1: "between n stamps there are n - 1 strides, so add the first stamp again",
@@ -49,7 +50,7 @@ def block_parameters(answer: Callable[[int, int, int], int]) -> str:
         with torch.device("meta"):
             block = nn.Sequential(nn.ConvTranspose2d(maps_in, maps_out, kernel, bias=False), nn.BatchNorm2d(maps_out))
         wanted, given = sum(p.numel() for p in block.parameters()), answer(maps_in, maps_out, kernel)
-        assert isinstance(given, int), f"the answer is {given!r}; give back a whole number."
+        assert isinstance(given, Integral), f"the answer is {given!r}; give back a whole number."
         weights = kernel**2 * maps_in * maps_out
         mistakes = {
             weights: "batch norm learns something too: a scale and a shift for each map",
@@ -101,12 +102,12 @@ def even_kernel(answer: Callable[[int], tuple[int, int]]) -> str:
     for stride in (2, 3, 4, 5, 1, 8):
         kernel, padding = answer(stride)
         case = f"for stride {stride} you say kernel {kernel}, padding {padding}"
-        assert isinstance(kernel, int), f"{case}; a kernel has a whole number of pixels."
+        assert isinstance(kernel, Integral), f"{case}; a kernel has a whole number of pixels."
         assert kernel > stride, f"{case}: stamps then lie side by side and never overlap, and seams show; take a larger kernel."
         assert is_even(kernel, stride), f"{case}: some outputs are reached more often than their neighbours; when does a stride divide a kernel?"
         half = (kernel - stride) % 2 == 1
         assert not half, f"{case}: kernel {kernel} needs a padding of {(kernel - stride) / 2}, and there are no half pixels; try the next multiple."
-        assert isinstance(padding, int), f"{case}; padding must be a whole number: divide with //."
+        assert isinstance(padding, Integral), f"{case}; padding must be a whole number: divide with //."
         assert padding >= 0, f"{case}; padding is 0 or more."
         made = transposed_size(10, kernel, stride, padding)
         assert made == stride * 10, f"{case}: 10 pixels become {made}, not {10 * stride}; solve (n - 1) * stride - 2 * padding + kernel = n * stride."

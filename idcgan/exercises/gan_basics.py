@@ -37,20 +37,20 @@ def optimal_discriminator(answer: Callable) -> str:
     """`answer(p, q, labels="standard")`: the D that maximises equation 1, from densities (n,); 1/2 where nothing ever lies."""
     p, q = torch.tensor([1.0, 3.0, 0.0, 2.0]), torch.tensor([1.0, 1.0, 2.0, 0.0])
     kept = (p.clone(), q.clone())
-    said, wanted = torch.as_tensor(answer(p, q)), torch.tensor([0.5, 0.75, 0.0, 1.0])
+    said, wanted = _beliefs(answer(p, q)), torch.tensor([0.5, 0.75, 0.0, 1.0])
     assert said.shape == p.shape, f"give one belief per place: shape {tuple(p.shape)}, not {tuple(said.shape)}."
     assert all(map(torch.equal, (p, q), kept)), "the densities that were passed in have been changed; work on new tensors."
     assert not torch.allclose(said, 1 - wanted), "this is q / (p + q): the belief that a place is fake."
     assert not torch.allclose(said, torch.log(p) - torch.log(q)), "this is the logit of the best D; put it through a sigmoid."
     assert torch.allclose(said, wanted, atol=1e-5), f"for p = {p.tolist()} and q = {q.tolist()} it is {wanted.tolist()}, not {_rounded(said)}."
-    empty = torch.as_tensor(answer(torch.zeros(2), torch.zeros(2)))
+    empty = _beliefs(answer(torch.zeros(2), torch.zeros(2)))
     assert not torch.isnan(empty).any(), "where p and q are both 0 this is 0 / 0, not a number; any D is as good there: say 1/2."
     assert torch.allclose(empty, torch.full((2,), 0.5)), f"where p and q are both 0 say 1/2, not {_rounded(empty)}."
-    empty = torch.as_tensor(answer(torch.zeros(2), torch.zeros(2), labels="flipped"))
+    empty = _beliefs(answer(torch.zeros(2), torch.zeros(2), labels="flipped"))
     assert torch.allclose(empty, torch.full((2,), 0.5)), f"where p and q are both 0 say 1/2 for flipped labels too, not {_rounded(empty)}."
-    thin = torch.as_tensor(answer(torch.tensor([3e-12]), torch.tensor([1e-12])))
+    thin = _beliefs(answer(torch.tensor([3e-12]), torch.tensor([1e-12])))
     assert torch.allclose(thin, torch.tensor([0.75])), "where both densities are tiny their ratio still counts: add nothing to p + q."
-    flipped = torch.as_tensor(answer(p, q, labels="flipped"))
+    flipped = _beliefs(answer(p, q, labels="flipped"))
     assert torch.allclose(flipped, 1 - wanted, atol=1e-5), "with flipped labels D(x) = 0 is real and 1 is fake: the best D is 1 less what it was."
     return "p / (p + q), 1/2 where nothing lies, and 1 - D for the paper's flipped labels."
 
@@ -59,7 +59,10 @@ def optimal_discriminator(answer: Callable) -> str:
 def step_d(answer: Callable) -> str:
     """`answer(generator, discriminator, optimizer_d, real, latents)`: one move of D; G is left alone."""
     ours, theirs = _table(), _table()
-    for turn in range(2):  # the second shows what is left over from the first
+    for turn in range(2):  # the second shows what was not cleared
+        if turn:
+            for weights in theirs[1].parameters():  # G's move between the two leaves gradients in D, as `toy.move_g` does
+                weights.grad = torch.ones_like(weights)
         before = copy.deepcopy(theirs)
         gradients = _reference(ours, turn)
         generator, discriminator, _ = theirs
@@ -114,6 +117,11 @@ def modes_covered(answer: Callable) -> str:
 
 def _equation_1(real: Tensor, fake: Tensor) -> float:
     return (F.logsigmoid(real).mean() + F.logsigmoid(-fake).mean()).item()
+
+
+def _beliefs(answer: object) -> Tensor:
+    assert answer is not None, "nothing came back: is the answer given back with return?"
+    return torch.as_tensor(answer).float()
 
 
 def _number(answer: object) -> float | None:
@@ -192,5 +200,5 @@ def _explain(discriminator: nn.Module, before: tuple, gradients: dict[str, tuple
     moved = [(old - new.detach()) / 0.1 for new, old in zip(discriminator.parameters(), before[1].parameters(), strict=True)]
     for said, gradient in gradients.items():
         assert not all(torch.allclose(m, g, atol=1e-4) for m, g in zip(moved, gradient, strict=True)), said
-    assert turn == 0, "the second move went wrong: gradients of the first were still there; begin with optimizer_d.zero_grad()."
+    assert turn == 0, "the second move went wrong: gradients that were left in D were still there; begin with optimizer_d.zero_grad()."
     raise AssertionError("D moved, but not by one step down discriminator_loss(logits on real, logits on fakes); are the two in this order?")

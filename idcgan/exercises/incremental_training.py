@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -147,7 +148,7 @@ def films_replaced(answer: Callable[..., int]) -> str:
             found = answer(level, step, steps, share, batch)
         except ZeroDivisionError:
             raise AssertionError(f"{where}: with a transition_share of 0 all are replaced from the first step on; do not divide by it.") from None
-        assert type(found) is int, f"{where}: give a whole number of films, an int; yours is {found!r}."
+        assert isinstance(found, Integral), f"{where}: give a whole number of films, an int; yours is {found!r}."
         assert found == expected, f"{where}: {expected} films show their twin, not {found}{_hint(level, step / steps, share, batch, found)}."
     return "the share rises to 1 and stays; a number of films is the nearest whole one, halves upwards, as in idcgan/batches.py."
 
@@ -185,7 +186,10 @@ def growth_gap(answer: Callable[[Tensor, Tensor], float]) -> str:
         (old, twice + signs, "some films became brighter and some darker: take the absolute difference before the mean"),
     ]
     for before, after, what in cases:
-        expected, found = _gap(before, after), float(answer(before, after))
+        try:
+            expected, found = _gap(before, after), float(answer(before, after))
+        except RuntimeError as error:
+            raise AssertionError(f"{what}. Your code raised: {error}") from None
         assert abs(found - expected) < 0.01, f"{what}. The gap is {expected:.2f} grey levels, yours {found:.2f}."
     config, gaps = preset("tiny"), {}
     generator, discriminator = build(config, 0, 0)

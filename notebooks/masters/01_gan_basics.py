@@ -58,9 +58,9 @@ plots.show(
 # - on the right, what both have said and done so far. The third curve is explained below.
 
 # %%
-game = toy.new_game("eight Gaussians", seed=0)
+first = toy.new_game("eight Gaussians", seed=0)
 plots.show(
-    toy_plots.plot_game(game),
+    toy_plots.plot_game(first),
     alt="Before the first move: a nearly white ground, all fakes in a heap on the net, eight real clusters around.",
 )
 
@@ -84,14 +84,14 @@ source(toy.move_d)
 source(toy.move_g)
 
 # %%
-game = toy.new_game("eight Gaussians", seed=0)
-moments = {"before the first move": toy.look(game)}
+alone = toy.new_game("eight Gaussians", seed=0)
+moments = {"before the first move": toy.look(alone)}
 for _ in range(60):
-    toy.move_d(game)
-moments["D alone, 60 moves"] = toy.look(game)
+    toy.move_d(alone)
+moments["D alone, 60 moves"] = toy.look(alone)
 for _ in range(12):
-    toy.move_g(game)
-moments["then G alone, 12 moves"] = toy.look(game)
+    toy.move_g(alone)
+moments["then G alone, 12 moves"] = toy.look(alone)
 right, up = moments["D alone, 60 moves"].pull.mean(0).tolist()
 print(f"the mean of all arrows in the middle: {right:+.2f} to the right, {up:+.2f} up")
 plots.show(

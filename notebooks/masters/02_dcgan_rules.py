@@ -389,7 +389,8 @@ for kernel in (3, 4):
     print(f"kernel {kernel}: pixels differ by {apart[0]:.0%} of their size with equal weights, by {apart[1]:.0%} with random ones")
 
 # %% [markdown]
-# So a fresh generator is full of grids, whichever kernel it has. Three remedies are fields of this project's config:
+# So a fresh generator is full of grids, whichever kernel it has. Three remedies are fields of this project's config (a fourth, `blur`, smooths
+# the features after each layer):
 #
 # - `kernels="bilinear"` lets every kernel *start* as a smooth enlargement; then it learns freely.
 # - `balanced_kernels=True` holds one thing fast. A kernel of 4 x 4 at stride 2 is four kernels of 2 x 2, one for each pixel of a block of 2 x 2.
@@ -458,16 +459,16 @@ plots.show(
 plots.show(
     plots.plot_rows({name.strip(): films[:6].clamp(-1, 1).numpy() for name, films in trained.items()}, side=1.1),
     alt="Six films after a short training for each way. Kernel of 3: a grid and nothing else. Kernel of 4 and bilinear start: chests under a grid. "
-    "SmoothUp: soft chests. Copied: chests with some fine stripes.",
+    "Balanced: chests without one. SmoothUp: soft chests. Copied: chests with some fine stripes.",
 )
 
 # %% [markdown]
 # A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. Balanced
-# kernels keep their balance, and little else is taken from them: of 16 weights 13 are free, and no multiplication is added. What they promise is
-# for flat fields only; where features change from pixel to pixel the four kernels still differ. SmoothUp
-# keeps its smooth part for good, for that is not learned; its films are soft at this point. Copying lasts as well. By the argument above it is a
-# transposed convolution too, with a stamp of 4 x 4; it breaks rule 1 as the check reads it, by its layers and not by what they compute. Both cost
-# the 36 multiplications above instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
+# kernels keep their balance, and little is taken from them for it: of 16 weights 13 are free, and no multiplication is added. What they promise is
+# for flat fields only; where features change from pixel to pixel the four kernels still differ. SmoothUp keeps its smooth part for good, for that is
+# not learned; its films are soft at this point. Copying lasts as well. By the argument above it is a transposed convolution too, with a stamp of
+# 4 x 4; it breaks rule 1 as the check reads it, by its layers and not by what they compute. SmoothUp and copying cost the 36 multiplications above
+# instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
 
 # %% [markdown]
 # ## What width and resolution cost

@@ -22,7 +22,7 @@ from IPython.display import Markdown, display
 from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
 from idcgan.building import build, grow, silence
 from idcgan.config import configure
-from idcgan.course import opening, source, tiny
+from idcgan.course import opening, project_folder, source, tiny
 from idcgan.exercises import incremental_training as check
 from idcgan.fixed_maps import halve
 from idcgan.intake import cores
@@ -30,7 +30,7 @@ from idcgan.levels import run_levels
 from idcgan.live import steer
 from idcgan.loader import open_or_build
 from idcgan.moments import read_moments
-from idcgan.moves import move_d, move_g
+from idcgan.moves import move_d, move_g, one_after_the_other
 from idcgan.objectives import generator_loss, loss_on_fake, loss_on_real
 from idcgan.paper import settings_table
 from idcgan.parameters import changes_of
@@ -70,18 +70,18 @@ if tiny(False, True):  # tests: the same cells in seconds
     films, preset, out = "phantom:normal:48", "sketch", f"{tempfile.mkdtemp()}/run"
 
 more = changes_of(changes)
-if preset == "laptop" and not (epochs or minutes or out):  # someone steps through, and waits for it
-    minutes, more = 1.0, {"log_every": 2, **more}
+steps_through = preset == "laptop" and not (epochs or minutes or out)  # someone who waits for it
+if steps_through:
+    more = {"log_every": 2, **more}
     torch.set_num_threads(max(1, cores() - 1))  # a core for the browser: threads that wait for one are slow
-config = configure(preset, films, label_class, resolutions, epochs, minutes, seed, **more)
+config = configure(preset, films, label_class, resolutions, epochs, 1.0 if steps_through else minutes, seed, **more)
 growing = with_growth(config)
 if growing is not config:
     low, high = growing.resolutions
     print(f"{config.preset} begins at {config.resolutions[0]} and is not grown to that; the cells about growth show how it would be, {low} to {high}")
 
 # %%
-project = next((folder for folder in (Path(".."), Path("../..")) if (folder / "notebooks").is_dir()), Path())
-run_folder = Path(out) if out else project / default_out(films, config.label_class)
+run_folder = Path(out) if out else project_folder() / default_out(films, config.label_class)
 length = f"{config.minutes:g} minutes" if config.minutes else f"{config.epochs} epochs"
 print(f"{films}: {' → '.join(map(str, config.resolutions))}, preset {config.preset}, {length}")
 print(f"run folder {run_folder.name}")
@@ -138,6 +138,7 @@ low, high = growing.resolutions[:2]
 try:
     twins = pyramid if growing is config else open_or_build(films, growing, shelf)
 except InputError:  # a pyramid of yours, without these levels
+    growing = dataclasses.replace(growing, label_class="normal")
     twins = open_or_build("phantom:normal:24", growing, shelf)
     print("the pyramid has not the levels that a growing run would have: phantoms stand in for your films here")
 batches = MixedBatches(twins, high, growing.batch_at(1), low, "replace", growing.seed)
@@ -157,7 +158,9 @@ print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on
 schedule = Schedule.plan(config, len(pyramid), only_enlarged=only_enlarged(config, pyramid))
 print(f"transition {config.transition}, transition_share {config.transition_share}, {growing.batch_at(1)} films in a batch")
 plan = plot_plan(schedule, growing.batch_at(1))
-show(plan, alt="The levels of the run; in each but the first the replaced share climbs from 0 to 100 %.")
+climbs = any(schedule.replaced(level, 0.0) < 1 for level in range(1, len(schedule.resolutions)))
+words = "where there is one below to replace, the share climbs from 0 to 100 %" if climbs else "each shows its own films throughout"
+show(plan, alt=f"The levels of the run; {words}.")
 
 # %% [markdown]
 # ## Growth
@@ -200,15 +203,16 @@ assert apart < 1e-3
 # One step is two moves, both with the binary cross entropy of equation 1. D sees real films and fakes and learns to tell them; the fakes are
 # *detached*, so that its loss ends at the film and does not reach G. Then the same fakes go to the D that has just moved, and its gradient goes on
 # through the film into G. In the source below, leave out what is about memory, several processes and number formats (`parts`, `quiet`,
-# `arithmetic`), and some ten lines remain. `_view` shifts every film a little at random before D sees it, real or fake (*augmentation*), so that D
-# does not learn a few hundred films by heart. With `patches`, as in `laptop`, D also judges pieces of the film, and `over_verdicts` adds the mean
-# of the same loss over these; what is logged is the loss of whole films.
+# `arithmetic`), and some fifteen lines remain. `judge` is `one_after_the_other` here: D's words on real films, then on fakes, each with its
+# backward; `in_one_batch` is for levels on crops. `_view` shifts every film a little at random before D sees it, real or fake (*augmentation*), so
+# that D does not learn a few hundred films by heart. With `patches`, as in `laptop`, D also judges pieces of the film, and `over_verdicts` adds the
+# mean of the same loss over these; what is logged is the loss of whole films.
 
 # %%
 show(plot_moves(), alt="D's move: real films, and fakes cut off from G. G's move: the gradient runs through the new D to G.")
 
 # %%
-source(move_d, move_g)
+source(move_d, one_after_the_other, move_g)
 
 # %% [markdown]
 # ## Train

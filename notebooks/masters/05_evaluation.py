@@ -11,7 +11,7 @@ from idcgan import evaluate, make_study
 from idcgan import evaluation_plots as draw
 from idcgan import report_figures as figures
 from idcgan.copies import chance_beyond, copies_p, flagged, search
-from idcgan.course import held_out_phantoms, opening, run_to_judge, source, tiny
+from idcgan.course import held_out_phantoms, opening, project_folder, run_to_judge, source, tiny
 from idcgan.description import joined
 from idcgan.distortions import DISTORTIONS, HonestFilms, blurred, fewer_levels, jpeg, shrunk
 from idcgan.exercises import evaluation as check
@@ -58,7 +58,7 @@ opening("sample", "report")
 # would. A fault is something done to the fresh ones.
 
 # %%
-runs = next((up / "runs" for up in (Path(".."), Path("../..")) if (up / "pyproject.toml").exists()), Path("runs"))
+runs = project_folder() / "runs"
 seen = tiny(runs / "descriptions", Path(tempfile.mkdtemp()))  # what was seen of a film is kept: the next time takes seconds
 network = load_features()
 films = HonestFilms(count=tiny(40, 8), resolution=64)
@@ -417,7 +417,7 @@ for n, right in needed.items():
 # Be the reader. (Answers are kept in the study's folder as they come; this one is temporary. For a study that lasts: `idcgan study make`, README.)
 
 # %%
-their_real = real if real and Path(real).is_dir() else f"phantom:{folder.run['config']['label_class']}"
+their_real = real if real and Path(real).is_dir() else ":".join(folder.run["data"]["films"].split(":")[:2])
 gone_at_the_end = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)  # it holds the real films
 count = min(tiny(64, 4), len(evidence.held_out))
 study = make_study(folder.path, their_real, Path(gone_at_the_end.name) / "study", count=count, side=128, progress=False)
