@@ -274,7 +274,7 @@ def test_grids_that_are_not_looked_for_count_for_nothing(network):
     rng = np.random.default_rng(0)
     plain = [rng.normal(128, 20, (64, 64)) for _ in range(4)]
     rows, columns = np.indices((64, 64))
-    grids = np.where((rows + columns) % 2 == 0, 5, -5) + np.where((rows // 2 + columns // 2) % 2 == 0, 5, -5)
+    grids = np.where((rows + columns) % 2 == 0, 10, -10) + np.where((rows // 2 + columns // 2) % 2 == 0, 10, -10)
     made, real = (stack([describe((film + more).clip(0, 255).astype(np.uint8), network, 0) for film in plain]) for more in (0, grids))
     assert both(checkerboard, Pool(made, real)) < -3
     assert both(checkerboard, Pool(real, made)) > 3

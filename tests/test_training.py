@@ -500,13 +500,13 @@ def test_the_file_stop_asks_too_and_an_old_one_does_not(pyramid_path, tmp_path):
 # ---- the alarms --------------------------------------------------------------------------------------------------------------
 
 
-def rows(watch, count, d_real=0.5, d_fake=0.5, alike=False):
+def rows(watch, count, d_real=0.5, d_fake=0.5, alike=False, level=1):
     """`count` logged rows; returns which of them raised an alarm, and the sentences."""
     real = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
     fake = real[:1].expand(4, -1, -1, -1) if alike else real
     said = []
     for at in range(count):
-        row = {"resolution": 64, "step": 10 * at, "loss_d": 1.0, "loss_g": 1.0, "d_real": d_real, "d_fake": d_fake}
+        row = {"level": level, "resolution": 64, "step": 10 * at, "loss_d": 1.0, "loss_g": 1.0, "d_real": d_real, "d_fake": d_fake}
         said += [(at, sentence) for sentence in watch.look(row, fake, real)]
     return said
 
@@ -520,6 +520,10 @@ def test_a_d_that_wins_raises_one_alarm_per_level():
     assert rows(watch, 1) == []
     assert rows(watch, 2 * PATIENCE, 0.97, 0.03) == [], "the same level, the same alarm again"
     assert "learning_rate_d" in rows(Watch(preset("tiny")), PATIENCE, 0.97, 0.03)[0][1]
+    on_crops = preset("tiny", augment=(), resolutions=(64, 128), crops_from=128, crop=64)
+    watch = Watch(on_crops)
+    assert "augment=" in rows(watch, PATIENCE, 0.97, 0.03)[0][1]
+    assert "learning_rate_d" in rows(Watch(on_crops), PATIENCE, 0.97, 0.03, level=2)[0][1], "crops are not augmented"
 
 
 def test_fakes_that_look_alike_raise_one_alarm_per_level():
