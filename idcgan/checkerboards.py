@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .building import balance, initialise
+from .building import initialise
 from .description import PERIODS, Description, describe, stack
 from .features import FeatureNetwork
 from .measures import checkerboard
@@ -36,26 +36,23 @@ def is_even(kernel: int, stride: int) -> bool:
     return bool((inner == inner[0, 0]).all())
 
 
-def made_by(resolution: int, maps: int = 8, latent_dim: int = 32) -> dict[str, tuple[Callable[[], nn.Module], str, bool]]:
-    """Ways to enlarge, by name: what makes the generator, how its kernels start (`building.initialise`), and whether they are balanced."""
+def made_by(resolution: int, maps: int = 8, latent_dim: int = 32) -> dict[str, tuple[Callable[[], nn.Module], str]]:
+    """Ways to enlarge, by name: what makes the generator, and how its kernels start (`building.initialise`)."""
     small = partial(small_generator, resolution, maps, latent_dim)
     ours = partial(Generator, (resolution,), feature_maps(resolution, maps, 0), latent_dim, skip=False)
     return {
-        "kernel 3, stride 2": (partial(small, up=thin_up), "normal", False),
-        "kernel 4, stride 2": (ours, "normal", False),
-        "  bilinear start": (ours, "bilinear", False),
-        "  balanced": (ours, "normal", True),
-        "SmoothUp": (partial(ours, smooth_from=4), "normal", False),
-        "copied, then 3 x 3": (partial(small, up=copied_up), "normal", False),
+        "kernel 3, stride 2": (partial(small, up=thin_up), "normal"),
+        "kernel 4, stride 2": (ours, "normal"),
+        "  bilinear start": (ours, "bilinear"),
+        "SmoothUp": (partial(ours, smooth_from=4), "normal"),
+        "copied, then 3 x 3": (partial(small, up=copied_up), "normal"),
     }
 
 
-def untrained(make: Callable[[], nn.Module], kernels: str, balanced: bool = False, count: int = 32, latent_dim: int = 32, seed: int = 0) -> Tensor:
+def untrained(make: Callable[[], nn.Module], kernels: str, count: int = 32, latent_dim: int = 32, seed: int = 0) -> Tensor:
     """(count, 1, r, r): what a generator makes before its first step, each picture stretched over [-1, 1] to be seen."""
     generator = make()
     initialise(generator, torch.Generator().manual_seed(seed), kernels)
-    if balanced:
-        balance(generator)
     with torch.no_grad():
         made = generator(torch.randn(count, latent_dim, generator=torch.Generator().manual_seed(seed + 1)))
     low, high = made.amin((1, 2, 3), keepdim=True), made.amax((1, 2, 3), keepdim=True)

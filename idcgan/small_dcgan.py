@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from . import phantom
-from .building import balance, initialise
+from .building import initialise
 from .networks import SLOPE, feature_maps
 from .objectives import discriminator_loss, generator_loss
 
@@ -120,16 +120,11 @@ class Played:
 
 
 def play(generator: nn.Module, discriminator: nn.Module, films: Tensor, latent_dim: int = 32, steps: int = 300, seed: int = 0,
-         learning_rate: float = 0.001, batch_size: int = 16, kernels: str = "normal", balanced: bool = False) -> Played:  # fmt: skip
-    """The game of equation 1 on `films` (n, 1, r, r) in [-1, 1], from weights drawn as `kernels` says, the plainest way: one loop.
-
-    `balanced`: G's kernels are balanced before the first step and after each.
-    """
+         learning_rate: float = 0.001, batch_size: int = 16, kernels: str = "normal") -> Played:  # fmt: skip
+    """The game of equation 1 on `films` (n, 1, r, r) in [-1, 1], from weights drawn as `kernels` says, the plainest way: one loop."""
     rng = torch.Generator().manual_seed(seed)
     for network in (generator, discriminator):
         initialise(network, rng, kernels)
-    if balanced:
-        balance(generator)
     adam_g, adam_d = (torch.optim.Adam(n.parameters(), learning_rate, (0.5, 0.999)) for n in (generator, discriminator))
     beliefs = []
     for _ in range(steps):
@@ -142,8 +137,6 @@ def play(generator: nn.Module, discriminator: nn.Module, films: Tensor, latent_d
         adam_g.zero_grad()
         generator_loss(discriminator(fake)).backward(inputs=list(generator.parameters()))  # D's are not needed here
         adam_g.step()
-        if balanced:
-            balance(generator)
         beliefs.append((on_real.sigmoid().mean().item(), on_fake.sigmoid().mean().item()))
     with torch.no_grad():
         made = generator(torch.randn(64, latent_dim, generator=torch.Generator().manual_seed(seed + 1)))

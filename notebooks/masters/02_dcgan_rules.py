@@ -7,7 +7,7 @@ from torch import nn
 
 from idcgan import plots
 from idcgan.architecture_widget import BuildGenerator, count
-from idcgan.building import balance, build, initialise
+from idcgan.building import build, initialise
 from idcgan.checkerboards import board_by_period, made_by, mean_spectrum, overlaps, untrained
 from idcgan.config import preset
 from idcgan.course import opening, source, tiny
@@ -390,16 +390,12 @@ for kernel in (3, 4):
 
 # %% [markdown]
 # So a fresh generator is full of grids, whichever kernel it has. Three remedies are fields of this project's config (a fourth, `blur`, smooths
-# the features after each layer):
+# the features after each layer); the first and the last are tried below:
 #
 # - `kernels="bilinear"` lets every kernel *start* as a smooth enlargement; then it learns freely.
 # - `balanced_kernels=True` holds one thing fast. A kernel of 4 x 4 at stride 2 is four kernels of 2 x 2, one for each pixel of a block of 2 x 2.
-#   After every step their sums are set to the mean of the four, and a flat field comes out flat (the condition of Sugawara et al. 2018):
-
-# %%
-source(balance)
-
-# %% [markdown]
+#   After every step their sums are set to the mean of the four, and a flat field comes out flat (the condition of Sugawara et al. 2018). Where
+#   features change from pixel to pixel the four still differ, and in runs on real films a grid was left (`docs/tries.md`).
 # - `smooth_from=4` enlarges smoothly with fixed weights, at every layer from 4 x 4 up, and then convolves 3 x 3 with learned ones:
 
 # %%
@@ -433,42 +429,38 @@ ways = made_by(64)
 fresh = {name: untrained(*way, count=tiny(32, 4)) for name, way in ways.items()}
 plots.show(
     plot_boards(fresh, {name: mean_spectrum(films) for name, films in fresh.items()}),
-    alt="Untrained films and spectra for six ways to enlarge. Kernels of 3 and 4: grids, spectra full of regular bright spots, also in the rings. "
-    "Bilinear start and SmoothUp: soft clouds, nothing in the rings. Balanced: clouds with grain, nothing in the rings. Copied: blocks, nothing in "
-    "the rings.",
+    alt="Untrained films and spectra for five ways to enlarge. Kernels of 3 and 4: grids, spectra full of regular bright spots, also in the rings. "
+    "Bilinear start and SmoothUp: soft clouds, nothing in the rings. Copied: blocks, nothing in the rings.",
 )
 
 # %% [markdown]
-# Does it last? The same six, trained for a while, and the grid measured as the report of notebook 05 measures it: by how many decibels its
+# Does it last? The same five, trained for a while, and the grid measured as the report of notebook 05 measures it: by how many decibels its
 # frequencies stand out of the spectrum, more than they do in real films. 10 dB is ten times the power.
 
 # %%
 trained = {}
-for name, (make, kernels, balanced) in ways.items():
-    played64 = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels, balanced=balanced)
-    trained[name] = played64.films[: len(films64)]
+for name, (make, kernels) in ways.items():
+    trained[name] = play(make(), small_discriminator(64), films64, steps=tiny(150, 2), batch_size=8, kernels=kernels).films[: len(films64)]
 before, after = ({name: board_by_period(films, films64) for name, films in which.items()} for which in (fresh, trained))
 panels = {f"grid of {period} pixels": {name: (before[name][period], after[name][period]) for name in ways} for period in (2, 4)}
 plots.show(
     plot_measured(panels, ("before the first step", f"after {tiny(150, 2)} steps"), "dB above real films"),
-    alt="Bars for grids of 2 and of 4 pixels, six ways to enlarge, before and after training. The bilinear start has no grids and gets both; "
-    "balanced kernels, SmoothUp and copying have next to none before and after.",
+    alt="Bars for grids of 2 and of 4 pixels, five ways to enlarge, before and after training. The bilinear start has no grids and gets both; "
+    "SmoothUp and copying have next to none before and after.",
 )
 
 # %%
 plots.show(
     plots.plot_rows({name.strip(): films[:6].clamp(-1, 1).numpy() for name, films in trained.items()}, side=1.1),
     alt="Six films after a short training for each way. Kernel of 3: a grid and nothing else. Kernel of 4 and bilinear start: chests under a grid. "
-    "Balanced: chests without one. SmoothUp: soft chests. Copied: chests with some fine stripes.",
+    "SmoothUp: soft chests. Copied: chests with some fine stripes.",
 )
 
 # %% [markdown]
-# A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. Balanced
-# kernels keep their balance, and little is taken from them for it: of 16 weights 13 are free, and no multiplication is added. What they promise is
-# for flat fields only; where features change from pixel to pixel the four kernels still differ. SmoothUp keeps its smooth part for good, for that is
-# not learned; its films are soft at this point. Copying lasts as well. By the argument above it is a transposed convolution too, with a stamp of
-# 4 x 4; it breaks rule 1 as the check reads it, by its layers and not by what they compute. SmoothUp and copying cost the 36 multiplications above
-# instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
+# A good start is only a start: nothing holds the bilinear kernels in place, and at this large learning rate they soon lose their shape. SmoothUp
+# keeps its smooth part for good, for that is not learned; its films are soft at this point. Copying lasts as well. By the argument above it is a
+# transposed convolution too, with a stamp of 4 x 4; it breaks rule 1 as the check reads it, by its layers and not by what they compute. Both cost
+# the 36 multiplications above instead of 16. Which makes the better films in the end, 150 steps from one seed cannot say.
 
 # %% [markdown]
 # ## What width and resolution cost
@@ -644,7 +636,7 @@ check.even_kernel(even_kernel)
 #   the output, decide at once; pooling costs; which kind of ReLU hardly shows in a short game.
 # - out = (in − 1) · stride − 2 · padding + kernel. Kernel 4, stride 2, padding 1 doubles.
 # - Checkerboards come from stamps that overlap unevenly, and from stamps that overlap evenly with unequal weights. A smooth start helps at the
-#   start; kernels that are kept balanced help for good; so does enlarging with fixed weights (`smooth_from`, copying), which costs more work.
+#   start; enlarging with fixed weights (`smooth_from`, copying) helps for good and costs more work.
 # - Parameters lie where maps are many, work and memory where pixels are many.
 #
 # **Can you answer these?**
