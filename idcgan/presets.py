@@ -135,7 +135,7 @@ PRESETS["long"] = dict(
     PRESETS["recommended"],
     resolutions=(256, 512, 1024, 2048),
     minutes=110.0,
-    # little at 2048, where few films have more than at 1024; where none has, nothing is trained there, and the others have its minutes
+    # little at 2048, where few films have more than at 1024; where fewer than a batch have, nothing is trained, and the others have its minutes
     level_shares=(0.545, 0.195, 0.185, 0.075),
     # as wide as recommended up to 256, and 16 maps above: with 8 the spectrum at 512 was 4 dB short in its middle
     feature_maps_g=2,
