@@ -54,15 +54,15 @@ def functions(case: str) -> dict:
     if name == "BatchNormNarrow2d":
         return same(fast.BatchNormNarrow2d(8), nn.BatchNorm2d(8))
     if name == "ConvOfEnlarged2d":
-        ours, conv = fast.ConvOfEnlarged2d(64, 32, 3, bias=False), nn.Conv2d(64, 32, 3, bias=False)
+        ours, conv = fast.ConvOfEnlarged2d(64, 32), nn.Conv2d(64, 32, 3, bias=False)
         both = same(ours, conv)
         return {
             "fast": lambda x: both["fast"](fixed_maps.framed(x)),
             "plain": lambda x: conv(F.pad(F.interpolate(x, scale_factor=2, mode="bilinear"), (1, 1, 1, 1), mode="replicate")),
         }
     if name == "in blocks":  # smooth enlargement, ReLU, a convolution to a picture: what a fine head does, less noise and batch norm
-        up, out = fast.ConvOfEnlargedToBlocks2d(32, 16, 3, bias=False), fast.ConvOfBlocks2d(16, 1, 3, bias=False)
-        smooth, conv = fast.ConvOfEnlarged2d(32, 16, 3, bias=False), nn.Conv2d(16, 1, 3, bias=False)
+        up, out = fast.ConvOfEnlargedToBlocks2d(32, 16), fast.ConvOfBlocks2d(16, 1, 3, bias=False)
+        smooth, conv = fast.ConvOfEnlarged2d(32, 16), nn.Conv2d(16, 1, 3, bias=False)
         return {
             "fast": lambda x: out(F.relu(up(fixed_maps.framed(fixed_maps.framed(x))))),
             "plain": lambda x: conv(F.pad(F.relu(smooth(fixed_maps.framed(x))), (1, 1, 1, 1), mode="replicate")),

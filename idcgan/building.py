@@ -38,7 +38,8 @@ def build_generator(config: RunConfig, level: int) -> Generator:
     maps = feature_maps(config.resolutions[-1], config.feature_maps_g, config.max_feature_maps, config.min_feature_maps)
     skip = config.growth == "preserve"
     return Generator(config.resolutions[: level + 1], maps, config.latent_dim, config.channels, skip, config.blur, config.edges, config.smooth_from,
-                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from, config.lagrange_from)  # fmt: skip
+                     config.grain, 1 if config.fine_head else config.crops_from, config.crops_from, config.lagrange_from,
+                     config.spline_from)  # fmt: skip
 
 
 def initialise(network: nn.Module, rng: torch.Generator, kernels: str = "normal") -> None:

@@ -45,6 +45,8 @@ class RunConfig:
     min_feature_maps: int = 1  # no level has fewer, so that narrow tops do not ask for wide bottoms
     blur: bool = False  # a fixed [1 2 1] after each transposed convolution: against checkerboards
     smooth_from: int = 0  # from this resolution on G enlarges bilinearly and then convolves 3 x 3, against checkerboards; 0: never
+    # from this resolution on, smooth enlargements and fine heads enlarge features by splines, not bilinearly: less echo of what is coarse; 0: never
+    spline_from: int = 0
     balanced_kernels: bool = False  # the four parts of a transposed kernel, one per pixel of a 2 x 2 block, sum to the same: no grid in every film
     fine_head: bool = False  # G has feature maps at the film's own resolution too, half as many as at half of it: edges that no enlargement can make
     grain: bool = False  # noise into G's features from 16 x 16 on: texture that z need not decide
@@ -158,6 +160,13 @@ class RunConfig:
         """For each level but the first, of a generator that grows: is the picture of the level below enlarged by polynomials?"""
         return tuple(0 < self.lagrange_from <= r for r in self.resolutions[1:]) if self.growth == "preserve" else ()
 
+    def splines(self, level: int = -1) -> tuple[int, ...]:
+        """The resolutions, up to that of a level, to which features are enlarged as splines."""
+        top, fine = self.resolutions[level], 4 if self.fine_head else self.crops_from
+        features = [r for r in (2**k for k in range(3, top.bit_length() - 1)) if 0 < self.smooth_from <= r]
+        heads = [r for r in self.resolutions if r <= top and (0 < fine <= r or 0 < self.smooth_from <= r)]
+        return tuple(sorted({r for r in (*features, *heads) if 0 < self.spline_from <= r}))
+
     def side_at(self, level: int) -> int:
         """The side in pixels of what is trained on at level index `level`: crops or films."""
         return self.crop if self.on_crops(level) else self.resolutions[level]
@@ -230,6 +239,7 @@ def without_effect(config: RunConfig) -> list[str]:
         ),
         "detail": (any(config.detail) and not on_crops, "no level is on crops (crops_from)"),
         "lagrange_from": (bool(config.lagrange_from) and not any(config.ways_up()), "no level enlarges a picture there"),
+        "spline_from": (bool(config.spline_from) and not config.splines(), "no smooth enlargement (smooth_from) and no fine head is as high as that"),
         "blur": (config.blur and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to blur"),
         "balanced_kernels": (config.balanced_kernels and 0 < config.smooth_from <= 8, "smooth_from leaves no transposed convolution to balance"),
         "patches": (config.patches and config.resolutions[-1] < 32, "films below 32 x 32 have none"),

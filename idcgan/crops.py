@@ -19,9 +19,9 @@ from .objectives import Verdicts
 
 fx.wrap("enlarge")  # as in layers.py
 fx.wrap("halve")
-# pixels of G's features that a crop comes out of, and how many more on each side: with three, what lies outside changes nothing inside (where
-# films are enlarged by polynomials and what is new is told by Lanczos, whose ends reach farther, next to nothing at the edge)
-CORE, MARGIN = 16, 3
+# pixels of G's features that a crop comes out of, and how many more on each side: with four (without splines three), what lies outside changes
+# nothing inside (where films are enlarged by polynomials and what is new is told by Lanczos, whose ends reach farther, next to nothing at the edge)
+CORE, MARGIN = 16, 4
 
 
 def cut_at(resolution: int, crop: int) -> int:

@@ -40,6 +40,7 @@ RANGES = {
     "transition_share": (0.0, 1.0),
     "smooth_from": (0, 4096),
     "lagrange_from": (0, 4096),
+    "spline_from": (0, 4096),
     "one_batch_from": (0, 4096),
     "learning_rate": (1e-8, 1.0),
     "learning_rate_d": (0.0, 1.0),

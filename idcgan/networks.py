@@ -49,21 +49,22 @@ class Generator(nn.Module):
     and from `crops_from` on their part is only what half the resolution
     cannot have (Denton et al. 2015): a crop does not say how bright a lung should be. Pictures are enlarged bilinearly, and from
     `lagrange_from` on (0: never) by polynomials, which loses less of what the level below has; and told by them, and by the filter that a pyramid is
-    made with, new layers touch less of it.
+    made with, new layers touch less of it. Smooth enlargements of features and fine heads are splines from `spline_from` on (0: never).
     """
 
     def __init__(self, levels: tuple[int, ...], maps: dict[int, int], latent_dim: int = 100, channels: int = 1,
                  skip: bool = True, blur: bool = False, edges: str = "zeros", smooth_from: int = 0, grain: bool = False,
-                 fine_from: int = 0, crops_from: int = 0, lagrange_from: int = 0) -> None:  # fmt: skip
+                 fine_from: int = 0, crops_from: int = 0, lagrange_from: int = 0, spline_from: int = 0) -> None:  # fmt: skip
         super().__init__()
         self.levels, self.latent_dim, self.skip = tuple(levels), latent_dim, skip
         self.crops_from, self.lagrange_from = crops_from, lagrange_from
 
         def up(maps_in: int, maps_out: int, to: int, picture: bool = False) -> nn.Module:
+            spline = 0 < spline_from <= to
             if picture and fine_from and to >= fine_from:
-                return FineHead(maps_in, max(1, maps_in // 2), maps_out, grain)
+                return FineHead(maps_in, max(1, maps_in // 2), maps_out, grain, spline)
             if smooth_from and to >= smooth_from:
-                return SmoothUp(maps_in, maps_out, edges)
+                return SmoothUp(maps_in, maps_out, edges, spline)
             return Up(maps_in, maps_out, blur and not picture, picture, edges)
 
         self.alpha = 1.0  # weight of the newest head while `transition = fade` blends it in (Karras et al. 2018)

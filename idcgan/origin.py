@@ -23,7 +23,7 @@ from .state import State, level_seed, new_state, start
 # fields that say how a generator is built, and those that the discriminator takes as well; maps are counted from the top resolution
 OF_GENERATOR = ("latent_dim", "channels", "growth", "blur", "edges", "smooth_from", "grain", "fine_head")
 OF_BOTH = (*OF_GENERATOR, "feature_maps_g", "feature_maps_d", "max_feature_maps", "min_feature_maps", "crops_from", "crop_maps", "lagrange_from",
-           "patches", "projected", "detail", "labels")  # fmt: skip
+           "spline_from", "patches", "projected", "detail", "labels")  # fmt: skip
 UNSEEN = ("blur", "edges", "smooth_from")  # of these the shapes of weights say nothing, or not all
 BORROWED = "projected."  # layers of D that judge by borrowed features
 
@@ -124,6 +124,7 @@ def start_from(path: str | Path, config: RunConfig, device: torch.device) -> Sta
     if config.resolutions[: level + 1] != reached:
         raise InputError(f"--init {path} stands at levels {reached} and resolutions here are {config.resolutions}; they must begin alike.")
     unseen = any(getattr(other, name) != getattr(config, name) for name in ("labels", *UNSEEN)) or other.ways_up()[:level] != config.ways_up()[:level]
+    unseen = unseen or other.splines(level) != config.splines(level)
     unseen = unseen or any(other.on_crops(each) != config.on_crops(each) for each in range(level + 1))
     if unseen or (config.on_crops(level) and other.detail_at(level) != config.detail_at(level)):
         raise _other_shape(path, other, config, OF_BOTH)
@@ -146,6 +147,8 @@ def _above(source: Source, path: str | Path, config: RunConfig, device: torch.de
         raise _other_shape(path, other, config, (*OF_GENERATOR, "crops_from"))
     if other.ways_up()[: level - 1] != config.ways_up()[: level - 1]:
         raise _other_shape(path, other, config, (*OF_GENERATOR, "lagrange_from"))
+    if other.splines(level - 1) != config.splines(level - 1):
+        raise _other_shape(path, other, config, (*OF_GENERATOR, "spline_from"))
     try:
         generator, discriminator = grow(config, level, level_seed(config, level), source.generator, None)
     except RuntimeError:

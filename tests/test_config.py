@@ -39,7 +39,7 @@ def test_paper_presets_are_the_tables_of_the_paper(name, label_class, epochs):
     }
     left_out = {"augment": (), "ema": 0.0, "max_feature_maps": 64, "minutes": 0.0, "label_smoothing": 0.0, "level_shares": ()}
     left_out |= {"blur": False, "edges": "zeros", "kernels": "normal", "smooth_from": 0, "fine_head": False, "grain": False, "patches": False}
-    left_out |= {"balanced_kernels": False}
+    left_out |= {"balanced_kernels": False, "spline_from": 0}
     left_out |= {"projected": False, "crops_from": 0, "lagrange_from": 0, "one_batch_from": 0, "min_feature_maps": 1, "detail": (0.0,)}
     radford = {"latent_dim": 100, "beta1": 0.5, "beta2": 0.999, "learning_rate_d": 0.0}
     for field, value in {**stated, **left_out, **radford}.items():
@@ -185,6 +185,7 @@ def test_a_field_that_is_gone_is_read_where_it_was_off():
         ({"detail": (16.0,)}, "detail"),
         ({"lagrange_from": 64}, "lagrange_from"),
         ({"one_batch_from": 64}, "one_batch_from"),
+        ({"spline_from": 16}, "spline_from"),
         ({"lagrange_from": 16, "growth": "reset"}, "lagrange_from"),
         ({"smooth_from": 8, "blur": True}, "blur"),
         ({"smooth_from": 8, "balanced_kernels": True}, "balanced_kernels"),

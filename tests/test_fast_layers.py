@@ -12,6 +12,7 @@ from idcgan.fast_layers import (
     BatchNormNarrow2d,
     ConvFromPicture2d,
     ConvOfBlocks2d,
+    ConvOfEnlarged2d,
     ConvOfEnlargedToBlocks2d,
     ConvTransposeToFeatures2d,
     ConvTransposeToPicture2d,
@@ -73,15 +74,40 @@ def test_a_transposed_convolution_to_features_is_the_plain_one(padding):
         near(a, b, 1e-10)
 
 
-def test_a_convolution_of_blocks_is_the_plain_one():
+def enlarged(features, spline):
+    """Twice the size with [1 3 3 1] / 4 or [1 5 10 10 5 1] / 16, edges repeated: zeros between the pixels, and then the mask."""
+    mask = torch.tensor([1.0, 5, 10, 10, 5, 1] if spline else [1.0, 3, 3, 1], dtype=torch.float64)
+    mask = torch.outer(mask, mask) * 4 / mask.sum() ** 2
+    padded = F.pad(features, (3, 3, 3, 3), mode="replicate").flatten(0, 1)[:, None]
+    out = F.conv_transpose2d(padded, mask[None, None], stride=2)
+    over = (out.shape[-1] - 2 * features.shape[-1]) // 2
+    return out[..., over:-over, over:-over].unflatten(0, features.shape[:2])[:, :, 0]
+
+
+@pytest.mark.parametrize("spline", [False, True])
+def test_a_convolution_of_enlarged_features_is_one_behind_the_other(spline):
+    up = ConvOfEnlarged2d(5, 3, spline).double()
+    features = torch.randn(2, 5, 6, 6, dtype=torch.float64, requires_grad=True)
+    fast = up(framed(framed(features)) if spline else framed(features))
+    expected = F.conv2d(F.pad(enlarged(features, spline), (1, 1, 1, 1), mode="replicate"), up.weight)
+    inside = (..., slice(2, -2), slice(2, -2)) if spline else (...,)  # framed, a spline goes on beyond the border and is not repeated there
+    near(fast[inside], expected[inside], 1e-6)
+    for a, b in zip(grad(fast[inside], [features, up.weight]), grad(expected[inside], [features, up.weight]), strict=True):
+        near(a, b, 1e-6)
+
+
+@pytest.mark.parametrize("spline", [False, True])
+def test_a_convolution_of_blocks_is_the_plain_one(spline):
     """Smooth enlargement, what goes on pixel by pixel, and the convolution to a picture: in blocks, and the plain way."""
-    up, out = ConvOfEnlargedToBlocks2d(5, 3, 3, bias=False).double(), ConvOfBlocks2d(3, 2, 3, bias=False).double()
+    up, out = ConvOfEnlargedToBlocks2d(5, 3, spline).double(), ConvOfBlocks2d(3, 2, 3, bias=False).double()
     plain = nn.Conv2d(3, 2, 3, bias=False).double()
     plain.load_state_dict(out.state_dict())
     features = torch.randn(2, 5, 6, 6, dtype=torch.float64, requires_grad=True)
-    fast = out(torch.relu(up(framed(features))))
-    larger = F.pad(F.interpolate(features, scale_factor=2, mode="bilinear"), (1, 1, 1, 1), mode="replicate")
-    expected = plain(torch.relu(F.conv2d(larger, up.weight)))[:, :, 1:-1, 1:-1]
+    around = framed(framed(features)) if spline else framed(features)
+    fast = out(torch.relu(up(around)))
+    placed = ConvOfEnlarged2d(5, 3, spline).double()
+    placed.weight = up.weight
+    expected = plain(torch.relu(placed(around)))[:, :, 1:-1, 1:-1]
     near(fast, expected.float())  # pictures are float32
     for a, b in zip(grad(fast, [features, up.weight, out.weight]), grad(expected.float(), [features, up.weight, plain.weight]), strict=True):
         near(a, b, 1e-6)
