@@ -35,7 +35,7 @@ course: setup
 
 test: setup
 	$(BIN)/ruff check .
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 	IDCGAN_TINY=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --nbval-lax --nbval-cell-timeout=120 -p no:cacheprovider --ignore=notebooks/solutions notebooks
 
 # FILMS and HELD_OUT, both folders, for growing.py on films of yours

@@ -5,6 +5,7 @@ import os
 os.environ["OMP_NUM_THREADS"] = "1"  # for the processes that tests start; two threads on two busy cores are slower than one
 
 import csv
+import functools
 import shutil
 import socket
 import sys
@@ -16,20 +17,32 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 from PIL import Image
 from safetensors.torch import load_file
 
+from idcgan import records
 from idcgan.config import preset
 from idcgan.pyramid import Pyramid
 from idcgan.training import train
 
 torch.set_num_threads(1)
+settings.register_profile("untimed", deadline=None)  # the first example of a test pays for its imports
+settings.load_profile("untimed")
 
+# files that take minutes: they begin first (pytest-xdist, --no-loadscope-reorder), so that no process is left alone with one at the end
+LONGEST = ("test_lab_browser", "test_evaluation", "test_evaluation_cases", "test_cluster", "test_batch", "test_resume", "test_memory", "test_crew",
+           "test_training", "test_training_widget")  # fmt: skip
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "nih-chest"  # real films, where someone has them beside the repository
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 OPTIONS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
            "--disable-component-update", "--disable-sync"]  # fmt: skip
 CLOCK = {"seconds", "level_began"}  # the parts of a run's position that no two runs share
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest files first, the others as they came."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def until(condition: Callable[[], object], seconds: float = 20.0, what: str = "it") -> object:
@@ -54,6 +67,15 @@ def no_network():
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", connect)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_waiting():
+    """Some thousand files are written, and no test pulls the plug: nobody waits for the disk, nor asks git each time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        patch.setattr(records, "code_version", functools.cache(records.code_version))
         yield
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from conftest import history_of
 
 from idcgan.batch import check_parameters, execute
 from idcgan.config import preset
@@ -21,6 +22,12 @@ NOTEBOOK = Path(__file__).resolve().parents[1] / "notebooks" / "04_incremental_t
 
 def parameters(out: Path, **changes):
     return {"films": "phantom:normal:12", "preset": "tiny", "out": str(out), **changes}
+
+
+def in_papermills_place(folder: Path, monkeypatch, code: str) -> None:
+    """From now on `python -m papermill` is this code."""
+    (folder / "papermill.py").write_text(f"import pathlib, sys\n{code}")
+    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{Path(__file__).resolve().parents[1]}")
 
 
 def test_make_run_leaves_the_executed_notebook_and_everything_else(tmp_path):
@@ -62,6 +69,7 @@ def test_a_run_that_is_not_grown_goes_through_the_notebook_too(tmp_path, changes
 def test_a_run_that_jumps_logs_nothing_and_saves_no_moment_goes_through_the_notebook_too(tmp_path):
     out = tmp_path / "run"
     assert execute(NOTEBOOK, parameters(out, changes="transition=jump log_every=1000 moments=0"), out, progress=False) == "finished"
+    assert (history_of(out), [path.name for path in out.glob("samples/*moment*")]) == ([], [])
 
 
 def test_a_notebook_of_the_user_in_the_folder_is_not_written_over(tmp_path):
@@ -90,16 +98,18 @@ def test_a_failing_cell_is_one_sentence(tmp_path):
 
 
 @pytest.mark.parametrize("before", [[".git/config"], [], None])
-def test_what_lay_in_the_folder_of_a_run_that_never_began_stays(tmp_path, before):
-    """A run in a project that holds hidden files and nothing else."""
+def test_what_lay_in_the_folder_of_a_run_that_never_began_stays(tmp_path, monkeypatch, before):
+    """A run in a project that holds hidden files and nothing else; papermill leaves half a notebook, and its first cell fails."""
+    in_papermills_place(tmp_path, monkeypatch, "next(pathlib.Path(word) for word in sys.argv if word.endswith('notebook.ipynb')).write_text('{}')\n"
+                                               "sys.exit('InputError: there is no folder missing')\n")  # fmt: skip
     out = tmp_path / "run"
     for name in before or []:
         (out / name).parent.mkdir(parents=True)
         (out / name).write_text("mine")
     if before == []:
         out.mkdir()
-    with pytest.raises(WorkError, match="the notebook failed"):
-        execute(NOTEBOOK, parameters(out, films=str(tmp_path / "missing")), out, progress=False)
+    with pytest.raises(WorkError, match="the notebook failed: there is no folder missing"):
+        execute(NOTEBOOK, parameters(out), out, progress=False)
     assert [str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()] == (before or [])
     assert out.exists() == bool(before)
 
@@ -116,14 +126,12 @@ def test_what_the_notebook_would_not_take_is_refused_before_it_begins(tmp_path, 
 
 def fake_papermill(folder: Path, monkeypatch, dies: int) -> Path:
     """In papermill's place, a module that says what papermill says of a dead kernel, `dies` times, and then ends well."""
-    (folder / "papermill.py").write_text(
-        "import pathlib, sys\n"
+    in_papermills_place(folder, monkeypatch,
         f"tried = pathlib.Path({str(folder / 'tried.txt')!r})\n"
         "times = len(tried.read_text().split()) if tried.exists() else 0\n"
         "tried.write_text('again ' * (times + 1))\n"
         f"sys.exit('RuntimeError: Kernel died before replying to kernel_info' if times < {dies} else 0)\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", f"{folder}{os.pathsep}{Path(__file__).resolve().parents[1]}")
+    )  # fmt: skip
     return folder / "tried.txt"
 
 
@@ -141,8 +149,7 @@ def test_a_kernel_that_never_began_is_started_again(tmp_path, monkeypatch, dies)
 
 def test_a_run_that_cannot_be_gone_on_with_has_failed(tmp_path, monkeypatch):
     """What an earlier attempt wrote, "interrupted", is not what became of this one."""
-    (tmp_path / "papermill.py").write_text("import sys\nsys.exit('InputError: device is cuda, which PyTorch does not find here')\n")
-    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}{os.pathsep}{Path(__file__).resolve().parents[1]}")
+    in_papermills_place(tmp_path, monkeypatch, "sys.exit('InputError: device is cuda, which PyTorch does not find here')\n")
     out = tmp_path / "run"
     run = RunFolder.create(out, preset("tiny"), data={})
     (out / "checkpoint.pt").touch()

@@ -22,7 +22,7 @@ from idcgan.cli import describe_run
 from idcgan.config import preset
 from idcgan.errors import InputError
 from idcgan.pyramid import Pyramid
-from idcgan.training import train
+from idcgan.training import resume, train
 
 
 def is_one_sentence(said: Said, code: int, *words: str) -> None:
@@ -564,7 +564,12 @@ def test_doctor_names_a_missing_package(terminal, monkeypatch, package, code):
     assert "pip install" in line
 
 
-def test_train_and_resume_say_the_same_to_python_and_terminal(tmp_path, pyramid_path):
-    """The exceptions that the terminal turns into exit codes are the package's own two."""
-    with pytest.raises(InputError, match="no level 128"):
-        train(preset("tiny", resolutions=(16, 32, 64, 128)), pyramid_path, tmp_path / "run", progress=False)
+def test_train_and_resume_say_the_same_to_python_and_terminal(tmp_path, pyramid_path, run_copy, terminal):
+    with pytest.raises(InputError, match="no level 128") as caught:
+        train(preset("tiny", resolutions=(16, 32, 64, 128)), pyramid_path, tmp_path / "new", progress=False)
+    said = terminal("train", pyramid_path, "--preset", "tiny", "--resolutions", "16,32,64,128", "--out", tmp_path / "new")
+    assert (said.code, said.err.strip().removeprefix("idcgan: ")) == (2, str(caught.value))
+    with pytest.raises(InputError) as caught:
+        resume(run_copy, {"ema": 0.5}, progress=False)
+    said = terminal("train", "--resume", run_copy, "--set", "ema=0.5")
+    assert (said.code, said.err.strip().removeprefix("idcgan: ")) == (2, str(caught.value))

@@ -139,10 +139,10 @@ def processes(tmp_path) -> Iterator[Processes]:
     started.end()
 
 
-def test_twelve_runs_a_dead_worker_a_dead_batch_and_a_failing_run(tmp_path, processes):
+def test_eight_runs_a_dead_worker_a_dead_batch_and_a_failing_run(tmp_path, processes):
     small_notebook(tmp_path / "small.ipynb")
     grid, out = tmp_path / "grid.yaml", tmp_path / "batch"
-    runs = [{"name": f"run-{seed:02}", "seed": seed, **({"fail": True} if seed == 1 else {})} for seed in range(12)]
+    runs = [{"name": f"run-{seed:02}", "seed": seed, **({"fail": True} if seed == 1 else {})} for seed in range(8)]
     grid.write_text(yaml.safe_dump({"notebook": "small.ipynb", "parameters": {"epochs": 20}, "runs": runs}))
     address = processes.scheduler()
     victim, _ = processes.worker(address), processes.worker(address)
@@ -155,21 +155,21 @@ def test_twelve_runs_a_dead_worker_a_dead_batch_and_a_failing_run(tmp_path, proc
     assert_dead(children, 10)
     processes.worker(address)
     until(lambda: is_done(hit), 60, "the lost run")
-    until(lambda: len(words(out / "ended.txt")) >= 5, 60, "five runs")
+    until(lambda: len(words(out / "ended.txt")) >= 4, 60, "four runs")
     first.kill()
 
     again = processes.batch(grid, out, "--scheduler", address)
     assert again.wait(120) == 1, again.log.read_text()
     said = again.log.read_text()
-    assert "11 finished, 1 failed of 12 runs" in said
+    assert "7 finished, 1 failed of 8 runs" in said
     assert "run-01 failed: the notebook failed: asked to fail" in said
 
     ended, begun = Counter(words(out / "ended.txt")), Counter(words(out / "begun.txt"))
-    assert set(ended) == {f"run-{seed:02}" for seed in range(12)} - {"run-01"}
+    assert set(ended) == {f"run-{seed:02}" for seed in range(8)} - {"run-01"}
     assert set(ended.values()) == {1}, "a run that was trained twice"
     assert begun["run-01"] == 1, "a run whose code failed is not tried again"
-    assert begun.total() <= 13, "only what was hit is begun again"
-    for seed in range(12):
+    assert begun.total() <= 9, "only what was hit is begun again"
+    for seed in range(8):
         folder = out / f"run-{seed:02}"
         assert status_of(folder) == ("failed" if seed == 1 else "finished")
         assert {"notebook.ipynb", "stderr.txt", "parameters.json"} <= {p.name for p in folder.iterdir()}

@@ -1,6 +1,7 @@
 """The course: copies made from the masters, exercises whose stubs fail and whose solutions pass, the opening cell."""
 
 import base64
+import functools
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ import build  # noqa: E402
 MASTERS = sorted(path.stem for path in (NOTEBOOKS / "masters").glob("[0-9]*.py"))
 
 
+@functools.cache
 def cells_of(name: str) -> list:
     return jupytext.read(NOTEBOOKS / "masters" / f"{name}.py", fmt="py:percent").cells
 

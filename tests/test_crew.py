@@ -5,43 +5,55 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import history_of
 
 from idcgan import InputError, preset
-from idcgan.crew import Crew
+from idcgan.crew import ALONE, Crew
+from idcgan.moves import step
 from idcgan.sampling import load_generator
+from idcgan.state import start
 from idcgan.training import train
 
-# One step of two players on the same eight films, alone and as one of two: weights, statistics and gradients as they come out.
-STEP = """
-    import sys, torch
-    from idcgan.config import preset
-    from idcgan.crew import Crew
-    from idcgan.moves import step
-    from idcgan.state import start
+AUGMENT = ("brightness", "contrast", "translation")
+JOBS = {
+    "plain": dict(augment=AUGMENT),
+    "recomputed": dict(augment=AUGMENT, recompute=1),
+    "borrowed": dict(augment=AUGMENT, projected=True),
+    "of their own": dict(sync_batch_norm=False),
+}
+# Steps of two players on the same eight films, as one of several: for each job, as many arguments in JSON, losses, statistics and gradients.
+SCRIPT = """
+    import json, sys
+    sys.path.insert(0, sys.argv[1])
+    from test_crew import Crew, one_step, torch
 
-    config = preset("tiny", batch_size=8, precision="fp32", micro_batch=int(sys.argv[2]), sync_batch_norm=sys.argv[3] == "yes",
-                    projected="borrowed" in sys.argv,
-                    augment=() if sys.argv[2] != "0" or sys.argv[3] == "no" else ("brightness", "contrast", "translation"))
     crew = Crew.join()
+    for name, job in json.loads(sys.argv[3]).items():
+        found = one_step(crew, **job)
+        if crew.leads:
+            torch.save(found, f"{sys.argv[2]}/{name}.pt")
+    crew.leave()
+"""
+
+
+def one_step(crew: Crew, recompute: int = 0, **changes) -> dict:
+    """What comes out of one step in which the optimisers do not move: gradients, statistics, losses, the random numbers' state."""
+    config = preset("tiny", batch_size=8, precision="fp32", **{"augment": (), **changes})
     state = start(config, torch.device("cpu"), 1)
-    state.recompute(int(sys.argv[4]))
+    state.recompute(recompute)
     state.wrapped = crew.wrap(state.generator, config), crew.wrap(state.discriminator, config)
     films = torch.rand(8, 1, 32, 32, generator=torch.Generator().manual_seed(3)) * 2 - 1
-    # an optimiser that does not move: the gradients of a step as they are
     state.optimizer_g.step = state.optimizer_d.step = lambda: None
     said = step(state, config, crew.mine(films), crew)
     gradients = {f"{who} {k}": p.grad for who in ("generator", "discriminator") for k, p in getattr(state, who).named_parameters()}
     buffers = {f"{who} {k}": b for who in ("generator", "discriminator") for k, b in getattr(state, who).named_buffers()}
     losses = {k: crew.mean(said[k]) for k in ("loss_d", "loss_g", "d_real", "d_fake")}
-    if crew.leads:
-        torch.save({"gradients": gradients, "buffers": buffers, "losses": losses, "rng": state.rng.get_state()}, sys.argv[1])
     state.wrapped = None
-    crew.leave()
-"""
+    return {"gradients": gradients, "buffers": buffers, "losses": losses, "rng": state.rng.get_state()}
 
 
 def launch(processes: int, *command: str, timeout: int = 170) -> subprocess.CompletedProcess:
@@ -52,12 +64,14 @@ def launch(processes: int, *command: str, timeout: int = 170) -> subprocess.Comp
     return subprocess.run([*start, *command], capture_output=True, text=True, timeout=timeout, env=environment)
 
 
-def one_step(tmp_path, processes, *borrowed, micro=0, sync="yes", recompute=0):
-    script, out = tmp_path / "step.py", tmp_path / f"{processes}-{micro}-{sync}-{recompute}.pt"
-    script.write_text(textwrap.dedent(STEP))
-    done = launch(processes, str(script), str(out), str(micro), sync, str(recompute), *borrowed)
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory) -> dict[str, dict]:
+    """What two processes found, by job; they are started once for all."""
+    folder = tmp_path_factory.mktemp("steps")
+    (folder / "steps.py").write_text(textwrap.dedent(SCRIPT))
+    done = launch(2, str(folder / "steps.py"), str(Path(__file__).parent), str(folder), json.dumps(JOBS))
     assert done.returncode == 0, done.stderr[-3000:]
-    return torch.load(out, weights_only=True)
+    return {name: torch.load(folder / f"{name}.pt", weights_only=True) for name in JOBS}
 
 
 def apart(a: dict, b: dict) -> float:
@@ -66,18 +80,18 @@ def apart(a: dict, b: dict) -> float:
     return max(float((a[k].double() - b[k].double()).abs().max() / b[k].double().abs().max().clamp(min=1e-6)) for k in a)
 
 
-@pytest.mark.parametrize("recompute", [0, 1])
-def test_two_processes_have_the_gradients_of_one(tmp_path, recompute):
-    """On the same films, with batch norm synchronised (what it is without, the next test sees)."""
-    one, two = one_step(tmp_path, 1, recompute=recompute), one_step(tmp_path, 2, recompute=recompute)
+@pytest.mark.parametrize("job", ["plain", "recomputed"])
+def test_two_processes_have_the_gradients_of_one(of_two, job):
+    """On the same films, with batch norm synchronised (what it is without, another test sees)."""
+    one, two = one_step(ALONE, **JOBS[job]), of_two[job]
     assert apart(two["gradients"], one["gradients"]) < 1e-5
     assert apart(two["buffers"], one["buffers"]) < 1e-5
     assert apart(two["losses"], one["losses"]) < 1e-5
     assert torch.equal(two["rng"], one["rng"])
 
 
-def test_two_processes_borrow_as_one(tmp_path):
-    one, two = (one_step(tmp_path, processes, "borrowed") for processes in (1, 2))
+def test_two_processes_borrow_as_one(of_two):
+    one, two = one_step(ALONE, **JOBS["borrowed"]), of_two["borrowed"]
     of_d, of_g = ([{k: v for k, v in found["gradients"].items() if k.startswith(who)} for found in (two, one)] for who in ("disc", "gen"))
     assert any(name.startswith("discriminator projected.heads.") for name in of_d[0])
     assert apart(*of_d) < 1e-4
@@ -86,17 +100,17 @@ def test_two_processes_borrow_as_one(tmp_path):
     assert apart(two["losses"], one["losses"]) < 1e-5
 
 
-def test_batch_norm_of_their_own_is_that_of_micro_batches(tmp_path):
+def test_batch_norm_of_their_own_is_that_of_micro_batches(of_two):
     """Parts of four films in two processes, or one after the other in one: the same gradients, and others than those of all eight."""
-    parts, two = one_step(tmp_path, 1, micro=4, sync="no"), one_step(tmp_path, 2, sync="no")
-    whole = one_step(tmp_path, 1, micro=8, sync="no")
+    two = of_two["of their own"]
+    parts, whole = (one_step(ALONE, micro_batch=size, **JOBS["of their own"]) for size in (4, 8))
     assert apart(two["gradients"], parts["gradients"]) < 1e-5
     assert apart(two["losses"], parts["losses"]) < 1e-5
     assert apart(whole["gradients"], parts["gradients"]) > 1e-2
 
 
 def test_a_run_of_two_processes_is_the_run_of_one(tmp_path, pyramid_path):
-    """The same files, the same losses up to rounding; and either can be sampled from and resumed."""
+    """The same files, the same losses up to rounding in the first steps; and that of two can be sampled from."""
     for processes in (1, 2):
         done = launch(processes, "-m", "idcgan", "train", str(pyramid_path), "--out", str(tmp_path / f"run{processes}"), "--preset", "tiny",
                       "--device", "cpu")  # fmt: skip

@@ -47,7 +47,7 @@ def test_a_broken_link_is_found(tmp_path):
     assert broken(tmp_path / "a.md") == ["#three", "b.md"]
 
 
-@pytest.mark.parametrize("path", GRIDS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in GRIDS if path.stem.startswith("growing")], ids=lambda path: path.stem)
 def test_a_grid_of_the_project_can_be_read(path):
     grid = read_grid(path, "phantom:normal", [])
     assert len(grid.runs) > 1
@@ -64,11 +64,14 @@ def test_every_field_has_a_row_that_names_its_choices():
 def test_the_defaults_in_the_rows_are_those_of_a_config():
     text = (ROOT / "docs" / "fields.md").read_text(encoding="utf-8")
     plain = {name: value for name, value in RunConfig().to_dict().items() if isinstance(value, bool | int | float | str)}
+    seen = set()
     for names, default in re.findall(r"^\| (`[^|]+) \| ([^|]*) \|", text, flags=re.MULTILINE):
         for name, given in zip(re.findall(r"`(\w+)`", names), default.strip().split(", ") * 2, strict=False):
             if name in plain:
                 value = plain[name]
+                seen.add(name)
                 assert given == (str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, str) else f"{value:g}"), name
+    assert plain.keys() - seen == {"label_class"}, "which has none to be written"
 
 
 def documented(text: str) -> list[list[str]]:

@@ -1,6 +1,6 @@
 """The course in a real browser, as a student meets it: `make lab`, Run All Cells, a slider, Train, Pause, Stop.
 
-Pictures of the widgets and of the top of each notebook are kept in artefacts/screenshots, or in the folder IDCGAN_SCREENSHOTS.
+Pictures of the widgets and of the top of each notebook are kept in the folder IDCGAN_SCREENSHOTS, where that is set.
 The notebooks are copies, in tiny mode; JupyterLab's settings and data are in a folder of their own. IDCGAN_FULL=1 runs them in full instead
 (some ten minutes): pictures for the README.
 """
@@ -30,7 +30,7 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 LISTED = tomllib.loads((ROOT / "notebooks" / "notebooks.toml").read_text(encoding="utf-8"))["notebook"]
 COURSE = [entry["file"] for entry in LISTED if entry["file"][:2] <= "05" and (ROOT / "notebooks" / f"{entry['file']}.ipynb").exists()]
-SCREENSHOTS = Path(os.environ.get("IDCGAN_SCREENSHOTS") or ROOT / "artefacts" / "screenshots")
+SCREENSHOTS = os.environ.get("IDCGAN_SCREENSHOTS")
 DESK = {"width": 1280, "height": 1000}
 FULL = bool(os.environ.get("IDCGAN_FULL"))
 RUN_ALL = 600_000 if FULL else 240_000  # milliseconds for Run All, on a machine that has other things to do
@@ -213,10 +213,11 @@ class Window:
 
     def pictured(self, name: str) -> None:
         """Keeps the top of the notebook."""
+        if not SCREENSHOTS:
+            return
         self.page.evaluate("document.querySelectorAll('.jp-WindowedPanel-outer').forEach((panel) => { panel.scrollTop = 0; })")
         self.page.wait_for_timeout(500)
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=SCREENSHOTS / f"{name}.png")
+        self.page.screenshot(path=Path(SCREENSHOTS) / f"{name}.png")
 
 
 class Widget:
@@ -306,11 +307,12 @@ class Widget:
 
     def pictured(self, name: str) -> None:
         """Keeps the widget, with a margin, in a window that is high enough for it."""
-        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        if not SCREENSHOTS:
+            return
         self.place.evaluate("(widget) => { widget.style.padding = '12px'; document.activeElement.blur(); }")
         self.page.set_viewport_size({**DESK, "height": max(DESK["height"], int(self.place.bounding_box()["height"]) + 200)})
         self.page.wait_for_timeout(300)
-        self.place.screenshot(path=SCREENSHOTS / f"{name}.png", animations="disabled")
+        self.place.screenshot(path=Path(SCREENSHOTS) / f"{name}.png", animations="disabled")
         self.page.set_viewport_size(DESK)
 
 

@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -203,7 +204,7 @@ def test_a_pause_takes_no_minutes(pyramid_path, tmp_path, monkeypatch):
 
 def test_a_held_clock_stands_still(monkeypatch):
     now = [100.0]
-    monkeypatch.setattr("idcgan.schedule.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("idcgan.schedule.time", SimpleNamespace(monotonic=lambda: now[0]))
     clock = Clock(5.0)
     now[0] += 2.0
     with clock.held():

@@ -1,10 +1,13 @@
 """The project's own files agree with each other and hold nothing of the machine they were made on."""
 
 import ast
+import json
 import re
 import socket
 import subprocess
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -24,7 +27,7 @@ CONDA_NAMES = {"pytorch": "torch"}  # conda's name: PyPI's
 
 
 def tracked_files() -> list[Path]:
-    """What git has or would add; without git, what is there."""
+    """What git has or would add; without git the tests that ask are skipped."""
     ask = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
     try:
         names = subprocess.run(ask, capture_output=True, check=True, text=True).stdout.split("\0")
@@ -74,23 +77,25 @@ def test_constraints_satisfy_the_ranges():
             assert wanted.specifier.contains(one.version), f"{pin} and {wanted}"
 
 
+PLACES = re.compile(rb"(?<![\w./-])/(?:work|root)/[\w.]|(?<![\w./-])/home/\w|[A-Z]:\\\\?Users\\")
+
+
 def test_no_file_holds_a_path_of_a_machine():
-    places = re.compile(rb"(?<![\w./-])/(?:work|root)/[\w.]|(?<![\w./-])/home/\w|[A-Z]:\\\\?Users\\")
     mine = Path(__file__).resolve()
     found = [
         f"{path.relative_to(ROOT)}: {match.group()!r}"
         for path in tracked_files()
         if path.resolve() != mine and path.suffix not in (".png", ".jpg", ".npy")
-        for match in places.finditer(path.read_bytes())
+        for match in PLACES.finditer(path.read_bytes())
     ]
     assert found == []
 
 
 def test_the_search_for_paths_finds_one():
-    places = re.compile(rb"(?<![\w./-])/(?:work|root)/[\w.]|(?<![\w./-])/home/\w")
-    assert places.search(b'"cwd": "/work/main"')
-    assert places.search(b"in /home/someone/films")
-    assert not places.search(b"https://example.org/work/paper")
+    assert PLACES.search(b'"cwd": "/work/main"')
+    assert PLACES.search(b"in /home/someone/films")
+    assert PLACES.search(rb"C:\Users\someone")
+    assert not PLACES.search(b"https://example.org/work/paper")
 
 
 def test_nothing_large_or_private_is_tracked():
@@ -120,11 +125,24 @@ def test_everything_public_is_explained(path):
     assert missing == []
 
 
-def test_every_name_that_notebooks_import_is_there():
+def test_every_name_that_the_package_offers_is_there_and_explained():
     import idcgan
 
     for name in idcgan.__all__:
         assert getattr(idcgan, name).__doc__ or name == "PRESETS", name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "notebooks").rglob("*.ipynb")), ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_every_name_that_notebooks_import_is_there(path):
+    cells = [cell for cell in json.loads(path.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    code = "\n".join(line for cell in cells for line in "".join(cell["source"]).splitlines() if not line.lstrip().startswith(("%", "!")))
+    taken = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("idcgan")]
+    missing = []
+    for node in taken:
+        module = import_module(node.module)
+        missing += [f"{node.module}.{alias.name}" for alias in node.names
+                    if not hasattr(module, alias.name) and not find_spec(f"{node.module}.{alias.name}")]  # fmt: skip
+    assert missing == []
 
 
 def test_the_version_is_one_number():

@@ -171,13 +171,22 @@ def test_the_config_as_it_was_is_no_change(run_copy):
     assert resume(run_copy, {"learning_rate": "0.0004"}, device="cpu", progress=False).run["status"] == "finished"
 
 
-@pytest.fixture
-def interrupted(pyramid_path, tmp_path, quick):
-    """A run stopped in its second level, with a pyramid of its own."""
-    films = shutil.copytree(pyramid_path, tmp_path / "pyramid")
-    out = tmp_path / "run"
+@pytest.fixture(scope="module")
+def interrupted_once(pyramid_path, tmp_path_factory):
+    """A folder with a run that was stopped in its second level, and with its pyramid."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    films, out = shutil.copytree(pyramid_path, folder / "pyramid"), folder / "run"
     assert train(preset("tiny"), films, out, "cpu", progress=False, on_log=ask_to_stop(out, 2, 2)).run["status"] == "interrupted"
-    return out
+    return folder
+
+
+@pytest.fixture
+def interrupted(interrupted_once, tmp_path, quick):
+    """That run, with a pyramid of its own, to be damaged."""
+    shutil.copytree(interrupted_once, tmp_path, dirs_exist_ok=True)
+    said = tmp_path / "run" / "run.json"
+    said.write_text(said.read_text().replace(str(interrupted_once), str(tmp_path)))
+    return tmp_path / "run"
 
 
 def test_what_a_killed_process_had_half_written_is_swept_away(interrupted):

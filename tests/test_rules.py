@@ -142,7 +142,7 @@ def test_the_role_is_told_by_the_layers():
 def test_the_layer_at_fault_is_named():
     network = discriminator(middle=down(4, 8, nn.BatchNorm2d(8), nn.ReLU()))
     failed = [check for check in check_dcgan_rules(network) if not check.passed]
-    assert {check.layer for check in failed} <= {"3", "4"}
+    assert {check.layer for check in failed} == {"3", "4"}, "a batch norm before D's last layer but one, and ReLU"
 
 
 def test_a_forward_that_cannot_be_followed_is_an_input_error():

@@ -64,7 +64,7 @@ def many(tmp_path_factory) -> Path:
             (run / "failure.txt").write_text("the losses are not numbers any more.")
             continue
         (run / "run.json").write_text(texts[number % 5].replace(f'"seed": {number % 5},', f'"seed": {number},'))
-        shutil.copytree(folder / f"{number % 5:04}" / "samples", run / "samples")
+        shutil.copytree(folder / f"{number % 5:04}" / "samples", run / "samples", copy_function=os.link)
         shutil.copy(folder / f"{number % 5:04}" / "history.csv", run)
     (folder / "0007" / "run.json").write_text("{")
     return folder
