@@ -8,7 +8,7 @@ import inspect
 import os
 import platform
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -83,6 +83,11 @@ def held_out_phantoms(folder: RunFolder, count: int) -> str:
 def project_folder() -> Path:
     """The folder that holds `notebooks`, seen from one of them, where runs lie; the current one where nothing is called so."""
     return next((folder for folder in (Path(".."), Path("../..")) if (folder / "notebooks").is_dir()), Path())
+
+
+def mean_of(rows: Sequence[Mapping[str, float]], *names: str) -> dict[str, float]:
+    """The mean of each of these columns of a history."""
+    return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
 
 def running_on() -> str:

@@ -9,6 +9,7 @@ The paper leaves open how films are made square and how their grey levels are sc
   values, larger counts, values a little above 1) is stretched from its lowest to its highest value.
 - DICOM: rescale or modality table, then the first window; without a window the VOI table; without both the range that
   BitsStored or the modality table allows (16 and more bits: the 16-bit rule; negative values: lowest to highest). MONOCHROME1 is inverted.
+- Squares: `crop` keeps the middle, as wide as the shorter side; `pad` fills up to the longer side with the darkest value of the film's border.
 - Where a file holds several pages or frames, the first is the film. Colour profiles and gamma are ignored.
 """
 

@@ -63,7 +63,7 @@ def interval(measure: Measure, pool: Pool, draws: int, seed: int) -> tuple[float
     a, b = pool.candidate_at, pool.reference_at
     value = measure.value(pool, a, b)
     if measure.key == "kid":
-        low, high = np.quantile(_kid_bootstrap(pool, 10 * draws, rng), (0.025, 0.975))
+        low, high = np.quantile(kid_bootstrap(pool, 10 * draws, rng), (0.025, 0.975))
     else:
         halves = [measure.value(pool, _half(a, rng), _half(b, rng)) for _ in range(draws)]
         reach = 1.96 * float(np.nanstd(halves, ddof=1))
@@ -75,8 +75,8 @@ def _half(places: Places, rng: np.random.Generator) -> Places:
     return rng.choice(places, max(2, len(places) // 2), replace=False)
 
 
-def _kid_bootstrap(pool: Pool, draws: int, rng: np.random.Generator) -> np.ndarray:
-    """KID of sets drawn with repetition. A film and its own copy are no pair, else every figure would come out too high."""
+def kid_bootstrap(pool: Pool, draws: int, rng: np.random.Generator) -> np.ndarray:
+    """(draws,): KID x 1000 of sets drawn with repetition. A film and its own copy are no pair, else every figure would come out too high."""
     n, m = pool.counts
     wa = rng.multinomial(n, np.full(n, 1 / n), draws).astype(float)
     wb = rng.multinomial(m, np.full(m, 1 / m), draws).astype(float)

@@ -5,7 +5,7 @@ import math
 import torch
 
 from idcgan import plots, toy, toy_curves, toy_films, toy_measures, toy_plots, toy_shapes
-from idcgan.course import opening, source, tiny
+from idcgan.course import mean_of, opening, source, tiny
 from idcgan.exercises import gan_basics as check
 from idcgan.objectives import discriminator_loss, generator_loss, loss_on_fake, loss_on_real, probability_real
 from idcgan.paper_figures import plot_gan
@@ -357,7 +357,7 @@ histories = {"1 move of G a turn": game.history, "5 moves of G a turn": hasty.hi
 fair, poor = (rows[-1]["covered"] for rows in histories.values())
 print(f"modes covered at the end, of 8: {fair} when they take turns evenly, {poor} when G is hasty")
 for name, rows in histories.items():
-    late = {key: sum(row[key] for row in rows[-20:]) / len(rows[-20:]) for key in ("loss_d", "loss_g")}
+    late = mean_of(rows[-20:], "loss_d", "loss_g")
     print(f"{name}: D's loss {late['loss_d']:.2f}, G's {late['loss_g']:.2f} (mean of the last rows)")
 plots.show(
     toy_curves.plot_coverage(histories, 8, game.floor),
@@ -446,7 +446,7 @@ print(f"G has {weights_g:,} weights for films of {toy_films.RESOLUTION**2:,} pix
 # %%
 as_run = [{**row, "level": 1, "resolution": 32} for row in film_game.history]
 half = as_run[len(as_run) // 2 :]
-late = {key: sum(row[key] for row in half) / len(half) for key in ("loss_d", "loss_g", "d_real", "d_fake")}
+late = mean_of(half, "loss_d", "loss_g", "d_real", "d_fake")
 print(f"second half: D's loss {late['loss_d']:.2f}, G's {late['loss_g']:.2f}")
 print(f"D says {late['d_real']:.2f} of real films, {late['d_fake']:.2f} of fakes")
 plots.show(
@@ -590,7 +590,7 @@ check.modes_covered(modes_covered)
 #
 # - The paper: section 1.1 (players), Figure 1 (their game), section 3.1 (equation 1, labels, binary cross entropy), Figures 2 to 4 (losses).
 # - I. Goodfellow et al., *Generative Adversarial Nets*, 2014: equation 1, the best D, the non-saturating loss.
-# - M. Kahng, N. Thorat, P. Chau, F. Viégas, M. Wattenberg, *GAN Lab: Understanding Complex Deep Generative Models using Interactive Visual
+# - M. Kahng, N. Thorat, D. H. Chau, F. Viégas, M. Wattenberg, *GAN Lab: Understanding Complex Deep Generative Models using Interactive Visual
 #   Experimentation*, 2019.
 # - L. Metz, B. Poole, D. Pfau, J. Sohl-Dickstein, *Unrolled Generative Adversarial Networks*, 2017: eight Gaussians and collapse.
 #

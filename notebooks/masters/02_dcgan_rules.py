@@ -366,7 +366,8 @@ plots.show(
 #
 # Look again at the chests that keep all the rules: there is a grid over them. Odena et al. (2016) explain it by the stamps. With a kernel of 3
 # and a stride of 2, some pixels are reached by four stamps, those beside them by two, and those diagonally between by one: even if all weights
-# were equal, a grid would appear. A kernel of 4 overlaps evenly, because the stride divides it.
+# were equal, a grid would appear. A kernel of 4 overlaps evenly, because the stride divides it. (By the formula a kernel of 3, stride 2, padding 1
+# makes 2n - 1 pixels, as the left title says; the network of such kernels below asks PyTorch for one more row and column, `output_padding=1`.)
 
 # %%
 plots.show(
@@ -405,7 +406,8 @@ source(SmoothUp)
 # One pixel through it leaves a stamp of 6 x 6. A transposed convolution with that stamp does the same, whatever the 3 x 3 weights are, and from a
 # flat field it makes a flat one. So rule 1 holds, and no grid of 2 pixels can be learned. It has its price: a picture straight out of a smooth
 # enlargement has no edge as sharp as a pixel, and a discriminator sees that. So where enlargement is smooth, `fine_head` puts one more convolution
-# behind it.
+# behind it. Nor is a flat field all there is: what changes slowly leaves a weak echo near the finest frequency (notebook 03 draws echoes), and that
+# is a grid too. With `spline_from` features are enlarged with [1 5 10 10 5 1] / 16 instead of [1 3 3 1] / 4, which leaves less of it.
 
 # %%
 up, pixel, picture = SmoothUp(1, 1), torch.zeros(1, 1, 9, 9), torch.randn(1, 1, 8, 8)

@@ -275,8 +275,9 @@ dicom_figure
 #
 # ## Square
 #
-# Networks of this kind make squares, films are rarely square. Cut the longer side, or add black to the shorter? `crop` is our choice: padding
-# teaches the network black bars, cropping may lose a shoulder. Look at your own films and say `--set square=pad` if it loses lungs.
+# Networks of this kind make squares, films are rarely square. Cut the longer side, or fill up the shorter with the darkest grey of its border?
+# `crop` is our choice: padding teaches the network black bars, cropping may lose a shoulder. Look at your own films and say `--set square=pad` if
+# it loses lungs.
 
 # %%
 wide = read_film(folder / "wide.jpg")
@@ -332,8 +333,8 @@ plots.show(
 )
 
 # %% [markdown]
-# On chest films this is no fine point. Many are taken through an anti-scatter grid: hundreds of thin lead lines, which the eye passes over at full
-# size.
+# On chest films this is no fine point. Many are taken through an anti-scatter grid: a thousand and more thin lead lines (here 392, which 1024 pixels
+# can hold), which the eye passes over at full size.
 
 # %%
 grid_lines = side * 49 // 128  # a little more than 3 per 8 pixels
@@ -380,10 +381,11 @@ plots.show(
 )
 
 # %% [markdown]
-# An echo at -45 dB is two hundred times weaker than its grating. But in a chest film what is coarse is thousands of times stronger than what is
-# fine: enlarged by Lanczos, films of this package's generator had a grid that stood twenty decibels over all that is as fine. Enlarged bilinearly
-# they have none, but a fifth of what lies at half of the limit is gone. So from 512 on `long` enlarges by *polynomials*: through seven pixels goes
-# one of sixth degree, and the new pixels, a quarter before and behind each old one, lie on it.
+# An echo at -45 dB has a two-hundredth of its grating's amplitude (20 dB are ten times the amplitude, a hundred times the power). But in a chest
+# film what is coarse is thousands of times stronger than what is fine: enlarged by Lanczos, films of this package's generator had a grid that stood
+# twenty decibels over all that is as fine. Enlarged bilinearly they have none, but a fifth of what lies at half of the limit is gone. So from 512
+# on `long` enlarges by *polynomials*: through seven pixels goes one of sixth degree, and the new pixels, a quarter before and behind each old one,
+# lie on it.
 
 # %% [markdown]
 # ## What a level can hold

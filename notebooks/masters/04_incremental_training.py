@@ -22,7 +22,7 @@ from IPython.display import Markdown, display
 from idcgan import InputError, Live, MixedBatches, check_dcgan_rules, load_generator, train, train_or_resume
 from idcgan.building import build, grow, silence
 from idcgan.config import configure
-from idcgan.course import opening, project_folder, source, tiny
+from idcgan.course import mean_of, opening, project_folder, source, tiny
 from idcgan.exercises import incremental_training as check
 from idcgan.fixed_maps import halve
 from idcgan.intake import cores
@@ -145,11 +145,6 @@ batches = MixedBatches(twins, high, growing.batch_at(1), low, "replace", growing
 mixed = {f"{share:.0%} replaced": batches.batch(0, share)[0] for share in (0.0, 0.25, 0.5, 1.0)}
 show(plot_rows(mixed), alt="One batch with 0, 25, 50 and 100 per cent of its films replaced by sharper twins.")
 
-# %%
-pixels_apart = abs(mixed["100% replaced"] - mixed["0% replaced"]).mean() * 127.5
-assert pixels_apart > 0, "the twins should differ"
-print(f"A twin and its enlarged film differ by {pixels_apart:.1f} grey levels on average: the detail there is to learn.")
-
 # %% [markdown]
 # How many, and how fast? The paper says "a few". Here the share rises in a line over the first part of each level, `transition_share`, in whole
 # films. The plan of this run:
@@ -243,7 +238,7 @@ show(plot_losses(history), alt="Losses of D and G by step, and below them D's be
 last = history[-20:]  # none, where a run ends before its first row
 print(f"mean of the last {len(last)} rows")
 if last:
-    means = {name: sum(row[name] for row in last) / len(last) for name in ("loss_d", "loss_g", "d_real", "d_fake")}
+    means = mean_of(last, "loss_d", "loss_g", "d_real", "d_fake")
     print(f"losses: D {means['loss_d']:.2f} (cannot tell: {CANNOT_TELL:.2f}), G {means['loss_g']:.2f}")
     print(f"beliefs: D(x) {means['d_real']:.2f}, D(G(z)) {means['d_fake']:.2f}")
 print("alarms:", *run.run["warnings"] or ["none"], sep="\n  ")
@@ -274,18 +269,22 @@ longer = np.stack([picture(shipped, seed=0, index=i) for i in range(5)])
 show(plot_rows({f"{shipped.resolution} x {shipped.resolution}": longer}, side=1.7), alt="Five films of the shipped generator: lungs, ribs, heart.")
 
 # %% [markdown]
-# What growth does to a picture: the generator that finished the first level, and the same latents right after it has grown, before a single step.
-# With `preserve` the picture stays; with `reset` the outer layers must be learnt again.
+# What growth does to a picture: the generator that finished the first level (where a run does not grow, an untrained one stands in for it), and the
+# same latents right after it has grown, before a single step. With `preserve` the picture stays; with `reset` the outer layers must be learnt again.
 
 # %%
-below = load_generator(run.path, low).generator if growing is config and str(low) in run.run["levels"] else generator.eval()  # untrained
+trained = growing is config and str(low) in run.run["levels"]
+below = load_generator(run.path, low).generator if trained else generator.eval()
+if not trained:
+    print("this run has finished no level that it grows from: the generator here is untrained; look only at what stays and what is lost")
 z = torch.randn(6, config.latent_dim, generator=torch.Generator().manual_seed(seed))
 with torch.no_grad():
     rows = {f"{low} x {low}": below(z).numpy()}
     for growth in ("preserve", "reset"):
         grown, _ = grow(dataclasses.replace(keeping, growth=growth), 1, seed, below, discriminator)
         rows[f"{high} x {high}\n{growth}"] = grown.eval()(z).numpy()
-show(plot_rows(rows), alt="Six films of the first level; the same after growth with preserve; grey noise after growth with reset.")
+before = "Six films of the first level" if trained else "Six pictures of an untrained generator"
+show(plot_rows(rows), alt=f"{before}; the same after growth with preserve; after growth with reset other pictures, the old ones lost.")
 
 # %% [markdown]
 # And from the first to the last moment of the run: a row per moment, a column per latent.
@@ -336,7 +335,7 @@ if machine:
 # %%
 if "dashboard" in globals():
     globals()["dashboard"].close()  # of this cell's last time: what it trains ends and is saved
-dashboard = Dashboard(practice(growing, minutes=tiny(1.5, 0.5)), twins.path, run_folder.parent)
+dashboard = Dashboard(practice(growing, minutes=tiny(1.5, 10)), twins.path, run_folder.parent)
 dashboard
 
 # %% [markdown]
@@ -349,8 +348,8 @@ show(dashboard.render(run.path), alt="Both losses, the replaced share, and eight
 # ### A hand leaves traces
 #
 # The loop asks once per step whether a hand has set anything. If not, nothing changes, to the last bit. If so, the run is no longer what its config
-# says, and must not pass for it: each change goes into `run.json`, into the files of its generators and into every film they make.
-# `idcgan train --resume` goes on from the config, without the hand; the dashboard's Resume sets again what its sliders say.
+# says, and must not pass for it: each change goes into `run.json` and into the files of its generators, and every film they make says that the run
+# was steered. `idcgan train --resume` goes on from the config, without the hand; the dashboard's Resume sets again what its sliders say.
 
 # %%
 source(steer)
@@ -524,14 +523,15 @@ assert run.run["status"] in ("finished", "interrupted")
 # 1. In the first, all are films of D1, enlarged; in the last, all are their twins of D2. Between the two the share rises over the first
 #    `transition_share` of the level.
 # 2. `preserve`: in G a block and a head, in D an entrance and a block. The head and D's last new batch norm start at 0, so that the picture is the
-#    old one, enlarged. `reset`: the outer layers are drawn anew, and the picture is grey noise until they have learnt.
+#    old one, enlarged. `reset`: the outer layers are drawn anew, and the picture is lost until they have learnt.
 # 3. In D's move the gradient would otherwise run on through G: work for nothing, G's graph used up before G's own move needs it, and gradients in G
 #    that help D, were they not cleared. In G's move that way through the film is the only one by which G learns.
 # 4. Most likely one half to every film: it cannot tell. (A mean of 1.39 may also come from a D that is sure and often wrong; beliefs D(x) and D(G(z))
 #    near 0.5 speak against that.) Near 0 it has won: it is sure, and G's films are told from real ones every time.
 # 5. Bounded by minutes, a faster machine makes more steps; and sums are rounded another way by another machine, other versions or another number
 #    of threads.
-# 6. In `run.json` under `by_hand`, in the generators' files and in the films. `idcgan train --resume` goes on from the config.
+# 6. In `run.json` under `by_hand` and in the generators' files; films say only that the run was steered. `idcgan train --resume` goes on from the
+#    config.
 #
 # </details>
 #

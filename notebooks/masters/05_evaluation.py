@@ -24,7 +24,7 @@ from idcgan.objectives import generator_loss
 from idcgan.plots import plot_losses, plot_rows, show
 from idcgan.pool import Pool
 from idcgan.settings import Settings
-from idcgan.significance import interval, p_value
+from idcgan.significance import interval, kid_bootstrap, p_value
 from idcgan.usefulness import usefulness
 from idcgan.verdicts import limits, verdicts
 from idcgan.widgets import ReaderStudy
@@ -95,25 +95,21 @@ print(f"the middle is {floor.middle:.1f}; 95 of 100 draws stay below {floor.midd
 
 
 # %%
-def bootstrap(made, draws):
-    """KID of films drawn anew with repetition, each at most once per set."""
-    pool, rng = Pool(made.films, yardstick.held_out.films), np.random.default_rng(0)
-    again = [[np.unique(rng.choice(at, len(at))) for at in (pool.candidate_at, pool.reference_at)] for _ in range(draws)]
-    return np.array([kid(pool, a, b) for a, b in again])
+source(kid_bootstrap)
 
-
+# %%
 sets = {name: yardstick.look(spoilt[name]) for name in ("as they are", "collapsed", "other class")}
-drawn = {name: bootstrap(made, tiny(300, 50)) for name, made in sets.items()}
+pools = {name: Pool(made.films, yardstick.held_out.films) for name, made in sets.items()}
+drawn = {name: kid_bootstrap(pool, tiny(300, 50), np.random.default_rng(0)) for name, pool in pools.items()}
 show(
     draw.plot_floor(floor, drawn, "KID x 1000"),
     alt="A histogram of KID between real films around 0; below it the intervals of honest, collapsed and abnormal films.",
 )
 
 # %% [markdown]
-# (A film and its own copy are no pair; here doubles are dropped, which leaves some 63 films of 100. Sets that lie apart then vary a quarter less than
-# they should, sets that do not a fifth more. The package weighs doubles instead.) Two rules for reading: compare a figure with its
-# floor, never with 0; and two figures whose intervals overlap widely are *not shown to differ*, which is not the same as equal (where both come from
-# the same seeds, look at the differences instead: exercise 4).
+# (A film that is drawn twice counts twice, but it and its own copy are no pair: they would be as alike as two films can be.) Two rules for reading:
+# compare a figure with its floor, never with 0; and two figures whose intervals overlap widely are *not shown to differ*, which is not the same as
+# equal (where both come from the same seeds, look at the differences instead: exercise 4).
 #
 # For every other measure the package draws random halves of both sets, and a test shuffles the two sets: how often do shuffled films lie as far
 # apart?
@@ -300,12 +296,17 @@ show(figures.plot_places(report), alt="Each measure on an axis of its own: the r
 # %% [markdown]
 # Each axis has the films in question (orange), real films (blue: training films against held-out ones; paler: halves of the held-out ones, half as
 # many films, which most measures, but not KID, density and coverage, read as worse or as less varied) and landmarks: real films blurred fourfold,
-# the other class, noise.
+# the other class, noise. Three measures more stand here. *FID, extrapolated*: the FID that endless films would have, by a line through the FID of
+# fewer and fewer. *MS-SSIM of pairs*: how alike two films of a set are, pixel by pixel at five scales; 1 is one film again and again. *MiFID*: FID
+# towards the training films, divided by how near the films come to these where that is nearer than 0.1. And the red star, a *copy machine*, is what
+# the training films themselves score in the place of the made ones.
 #
 # In words, as `idcgan evaluate` writes them. Two terms first. ***p*** is how often chance alone, with nothing wrong, gives a figure at least this
 # bad; at 0.05 and below the report says *told apart*. ***Membership***: could somebody who holds a patient's film find out that it was trained on?
 # Two attacks are tried: training films may lie nearer to the made films than held-out ones do, and D may believe in them more. The score is an AUC,
-# how often a training film gets the higher score of two; 0.5 is guessing. A run can give its members away without a single near-copy.
+# how often a training film gets the higher score of two; 0.5 is guessing. (D is asked for each of its verdicts, on whole films and on patches, and
+# the one that tells most counts: the best of several lies a little above 0.5 by luck alone, and how far is the *chance* printed below.) A run can
+# give its members away without a single near-copy.
 
 # %%
 source(verdicts)
@@ -358,9 +359,10 @@ if judge_d is not None:
     print(f"held-out films {losses['held-out real films'].mean():.2f}; their luckiest one, again and again, {best:.2f}")
 
 # %% [markdown]
-# The last row is arithmetic, not a measurement: repeat the film that D likes best, the complete collapse, and the mean is that film's loss, the
-# lowest there is. A mean over films that are judged one by one cannot see variety, and what D learns of it through batch norm is no number in the
-# log. Copies cost nothing either. And D changes while it learns: a falling loss of G may be a better G or a weaker D.
+# The last row is arithmetic, not a measurement: repeat the held-out film that D likes best, the complete collapse, and the mean is that film's
+# loss, the lowest that a set of held-out films can have. A mean over films that are judged one by one cannot see variety, and what D learns of it
+# through batch norm is no number in the log. Copies cost nothing either. And D changes while it learns: a falling loss of G may be a better G or a
+# weaker D.
 
 # %% [markdown]
 # ## Are they of use?
