@@ -16,10 +16,11 @@ import torch
 
 from . import machine
 from .checkpoint import atomically
-from .config import RunConfig, without_effect
+from .config import RunConfig
 from .crew import Crew
 from .errors import InputError
 from .forecast import forecast, refuse_a_full_disk
+from .idle_fields import without_effect
 from .levels import OnLog, Session, run_levels
 from .live import Live, let_go
 from .loader import open_or_build

@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from idcgan.config import PRESETS, RunConfig, configure, preset, without_effect
+from idcgan.config import PRESETS, RunConfig, configure, preset
 from idcgan.errors import InputError
 from idcgan.fields import AUGMENTATIONS, CHOICES, RANGES
+from idcgan.idle_fields import without_effect
 
 FIELDS = [field.name for field in dataclasses.fields(RunConfig)]
 
